@@ -1,0 +1,324 @@
+//! Several messages that are received, processed or sent as one (rules R14 and R15).
+
+use std::{fmt, ops::Deref};
+
+use opentelemetry::{
+    Context, KeyValue,
+    trace::{Link, Span, SpanBuilder, SpanKind, TraceContextExt},
+};
+
+use crate::{
+    ActiveOperation, AsReceived, AttributeValue, Destination, Failure, Message, Operation,
+    OperationType, Outcome, Received,
+    active::{Active, asked_for},
+    endpoint::{Inner, Start, Started, ambient},
+    semconv,
+};
+
+/// Messages that are processed together: one span, with a link to the creation context of each.
+///
+/// It dereferences to a slice of the messages, and is collected from any iterator of them:
+///
+/// ```
+/// use otel_messaging_core::{Batch, CreationContext, Endpoint, Instrumentation, System};
+///
+/// const JOBS: System = System::new("jobs", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+///
+/// let endpoint = Endpoint::builder(JOBS).build(&Instrumentation::default());
+/// let rows = [("invoice 7", CreationContext::NONE), ("invoice 8", CreationContext::NONE)];
+/// let batch: Batch<_> =
+///     rows.into_iter().map(|(row, context)| endpoint.restore("nightly", context, row)).collect();
+/// let rows = batch.process_sync(|| -> Result<usize, std::fmt::Error> { Ok(batch.len()) });
+/// assert_eq!(rows, Ok(2));
+/// ```
+pub struct Batch<L> {
+    messages: Vec<L>,
+    link_attributes: Option<Box<LinkAttributes<L>>>,
+}
+
+type LinkAttributes<L> = dyn Fn(&L) -> Vec<KeyValue> + Send + Sync;
+
+impl<L> Batch<L> {
+    /// Adds attributes to the link of each message, such as the id of the job it stands for.
+    #[must_use = "this returns the batch with the attributes"]
+    pub fn with_link_attributes<F>(mut self, attributes: F) -> Self
+    where
+        F: Fn(&L) -> Vec<KeyValue> + Send + Sync + 'static,
+    {
+        self.link_attributes = Some(Box::new(attributes));
+        self
+    }
+
+    /// The messages.
+    pub fn into_vec(self) -> Vec<L> {
+        self.messages
+    }
+}
+
+impl<L: AsReceived> Batch<L> {
+    /// Runs `future` as the processing of the whole batch: in ONE CONSUMER span that links to
+    /// every message's creation context, is current inside, and ends with the result (R12, R14).
+    ///
+    /// Its parent is the ambient span, and the baggage is the ambient one; each message's own
+    /// context is at hand as [`Received::creation_context`].
+    /// Cancel safety: dropped in the middle, the span ends as `cancelled`.
+    pub async fn process<F>(&self, future: F) -> F::Output
+    where
+        F: Future<Output: Outcome>,
+    {
+        self.start_process().run(future).await
+    }
+
+    /// [`process`](Self::process) for a handler that takes the batch by value.
+    pub async fn process_with<H, F>(self, handler: H) -> F::Output
+    where
+        H: FnOnce(Self) -> F,
+        F: Future<Output: Outcome>,
+    {
+        let operation = self.start_process();
+        let future = operation.within(|| handler(self));
+        operation.run(future).await
+    }
+
+    /// [`process`](Self::process) where `classify` says what the result means.
+    pub async fn process_classified<F, C>(&self, future: F, classify: C) -> F::Output
+    where
+        F: Future,
+        C: FnOnce(&F::Output) -> Option<Failure>,
+    {
+        self.start_process().run_classified(future, classify).await
+    }
+
+    /// [`process`](Self::process) for work that is not asynchronous.
+    pub fn process_sync<T: Outcome>(&self, work: impl FnOnce() -> T) -> T {
+        let operation = self.start_process();
+        let result = operation.within(work);
+        operation.end_with(&result);
+        result
+    }
+
+    /// Starts to process this batch, for code that is neither one future nor one closure. The
+    /// work is done in [`ActiveOperation::context`]. An empty batch has no span.
+    pub fn start_process(&self) -> ActiveOperation {
+        let Some(first) = self.messages.first() else { return ActiveOperation::NONE };
+        let endpoint = first.as_received().endpoint();
+        let Some(inner) = &endpoint.0 else { return ActiveOperation::NONE };
+        let Some(ambient) = ambient() else { return ActiveOperation::NONE };
+        let messages = || self.messages.iter().map(AsReceived::as_received);
+        let common = Common::of(OperationType::Process, messages().map(Received::get_ref));
+        let links = || {
+            self.messages.iter().filter_map(|message| {
+                let own = self.link_attributes.as_ref().map(|attributes| attributes(message));
+                common.link(inner, message.as_received(), own.unwrap_or_default())
+            })
+        };
+        let mut active = inner.start(Start {
+            operation: Operation::PROCESS,
+            destination: common.destination(),
+            parent: &ambient,
+            links: links().collect(),
+            is_creation_context: false,
+            wants_span: true,
+            started: Started::now(),
+        });
+        common.describe(&mut active, self.messages.len());
+        overflow_links(&active, links());
+        active.count(messages().filter(|message| message.count()).count() as u64);
+        active.work_in(|span| match span {
+            Some(span) => ambient.with_span(span),
+            None => ambient.clone(),
+        });
+        active.with_span_context(|own| messages().for_each(|message| message.set_processed(own)));
+        ActiveOperation::running(active)
+    }
+}
+
+impl<L> FromIterator<L> for Batch<L> {
+    fn from_iter<I: IntoIterator<Item = L>>(messages: I) -> Self {
+        Self { messages: messages.into_iter().collect(), link_attributes: None }
+    }
+}
+
+impl<L> From<Vec<L>> for Batch<L> {
+    fn from(messages: Vec<L>) -> Self {
+        Self { messages, link_attributes: None }
+    }
+}
+
+impl<L> Deref for Batch<L> {
+    type Target = [L];
+
+    fn deref(&self) -> &[L] {
+        &self.messages
+    }
+}
+
+impl<L> IntoIterator for Batch<L> {
+    type Item = L;
+    type IntoIter = std::vec::IntoIter<L>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.messages.into_iter()
+    }
+}
+
+impl<'a, L> IntoIterator for &'a Batch<L> {
+    type Item = &'a L;
+    type IntoIter = std::slice::Iter<'a, L>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.messages.iter()
+    }
+}
+
+impl<L: fmt::Debug> fmt::Debug for Batch<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.messages).finish()
+    }
+}
+
+/// What all messages of a batch have in common, which belongs on the span; the rest belongs on
+/// their links (conventions, "Batch receiving"; R14).
+pub(crate) struct Common<'a> {
+    operation: OperationType,
+    /// The first message's destination, without the partition if that differs.
+    destination: Option<Destination<'a>>,
+    same_name: bool,
+    attributes: Vec<(&'static str, AttributeValue<'a>)>,
+}
+
+impl<'a> Common<'a> {
+    pub(crate) fn of<M: Message + 'a>(
+        operation: OperationType,
+        messages: impl IntoIterator<Item = &'a M>,
+    ) -> Self {
+        let mut messages = messages.into_iter();
+        let mut common =
+            Self { operation, destination: None, same_name: true, attributes: Vec::new() };
+        let Some(first) = messages.next() else { return common };
+        let mut destination = first.destination();
+        let mut same_partition = true;
+        first.attributes(operation, &mut |key, value| common.attributes.push((key, value)));
+        let mut seen = vec![1; common.attributes.len()];
+        let mut count = 1;
+        for message in messages {
+            count += 1;
+            let other = message.destination();
+            common.same_name &= other.name() == destination.name();
+            same_partition &= other.partition() == destination.partition();
+            // Only what was the same so far is worth comparing.
+            if seen.iter().any(|&seen| seen == count - 1) {
+                message.attributes(operation, &mut |key, value| {
+                    let known = common.attributes.iter().position(|&known| known == (key, value));
+                    if let Some(index) = known {
+                        seen[index] += 1;
+                    }
+                });
+            }
+        }
+        let mut seen = seen.into_iter();
+        common.attributes.retain(|_| seen.next() == Some(count));
+        if !same_partition {
+            destination = destination.without_partition();
+        }
+        common.destination = Some(destination);
+        common
+    }
+
+    /// The destination of the whole batch, if it has one.
+    pub(crate) fn destination(&self) -> Option<Destination<'a>> {
+        self.destination.filter(|_| self.same_name)
+    }
+
+    /// Puts on the span what holds for all.
+    pub(crate) fn describe(&self, active: &mut Active, count: usize) {
+        if active.is_recording() {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            active.set_attribute(KeyValue::new(semconv::BATCH_MESSAGE_COUNT, count));
+            for &(key, value) in &self.attributes {
+                active.set_attribute(value.to_key_value(key));
+            }
+        }
+    }
+
+    /// The link to a message's creation context, with what holds for this message only and
+    /// `attributes`. A message without a context has no link.
+    pub(crate) fn link<M: Message>(
+        &self,
+        inner: &Inner,
+        received: &Received<M>,
+        mut attributes: Vec<KeyValue>,
+    ) -> Option<Link> {
+        let creation = received.creation_context();
+        if !creation.is_valid() {
+            return None;
+        }
+        let message = received.get_ref();
+        self.varying(message, &mut attributes);
+        asked_for(inner, message, |attribute| attributes.push(attribute));
+        Some(Link::new(creation.span_context().clone(), attributes, 0))
+    }
+
+    fn varying<M: Message>(&self, message: &M, attributes: &mut Vec<KeyValue>) {
+        let mut push = |attribute| {
+            // Most have one: a list that grows by itself would take room for four.
+            if attributes.is_empty() {
+                attributes.reserve_exact(1);
+            }
+            attributes.push(attribute);
+        };
+        message.attributes(self.operation, &mut |key, value| {
+            if !self.attributes.contains(&(key, value)) {
+                push(value.to_key_value(key));
+            }
+        });
+        let common = self.destination();
+        let destination = (common.and_then(|common| common.partition()).is_none()
+            || common.is_none())
+        .then(|| message.destination());
+        if let Some(destination) = destination {
+            if common.is_none() {
+                let name = destination.name().to_owned();
+                push(KeyValue::new(semconv::DESTINATION_NAME, name));
+            }
+            if let Some(partition) = destination.partition() {
+                let partition = partition.to_string();
+                push(KeyValue::new(semconv::DESTINATION_PARTITION_ID, partition));
+            }
+        }
+    }
+}
+
+/// Gives the links that the SDK cut off to children of the span, so that none is lost (R15).
+///
+/// All links were given to the span, so that its sampler saw them all. The children last no time
+/// and have no operation: they only carry.
+pub(crate) fn overflow_links(active: &Active, links: impl Iterator<Item = Link>) {
+    let inner = active.inner();
+    let limit = inner.settings.link_limit;
+    if !active.is_recording() {
+        return;
+    }
+    let mut links = links.skip(limit).peekable();
+    if links.peek().is_none() {
+        return;
+    }
+    let Some(own) = active.span_context() else { return };
+    let parent = Context::new().with_remote_span_context(own);
+    let now = active.started().time;
+    while links.peek().is_some() {
+        let child = inner.start_span(
+            SpanBuilder {
+                name: "links".into(),
+                span_kind: Some(SpanKind::Internal),
+                start_time: Some(now),
+                attributes: Some(vec![KeyValue::new(semconv::SYSTEM, inner.facts.system.name())]),
+                links: Some(links.by_ref().take(limit).collect()),
+                events: None,
+            },
+            &parent,
+        );
+        let Some(mut child) = child else { return };
+        child.end_with_timestamp(now);
+    }
+}

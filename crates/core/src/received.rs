@@ -1,0 +1,268 @@
+//! A message with the context it was created in, and what can be done with it.
+
+use std::{
+    fmt,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use opentelemetry::trace::{Link, SpanContext, TraceContextExt};
+
+use crate::{
+    ActiveOperation, CreationContext, Destination, Endpoint, Failure, Message, Operation, Outcome,
+    ProcessParent,
+    endpoint::{Start, Started, ambient},
+    send::link_to,
+};
+
+/// A message that was received, and the context it was created in.
+///
+/// Client crates build their own message types on it, so that those can have the client's methods.
+pub struct Received<M> {
+    message: M,
+    creation: CreationContext,
+    endpoint: Endpoint,
+    /// The span that processed it first, which a settlement may be a child of (R17).
+    processed: OnceLock<SpanContext>,
+    /// Whether it was counted as consumed (R18).
+    counted: AtomicBool,
+}
+
+/// What holds a [`Received`] message: it may be a member of a [`Batch`](crate::Batch).
+pub trait AsReceived {
+    /// The client's message.
+    type Message: Message;
+
+    /// The message with its creation context.
+    fn as_received(&self) -> &Received<Self::Message>;
+}
+
+impl<M: Message> AsReceived for Received<M> {
+    type Message = M;
+
+    fn as_received(&self) -> &Self {
+        self
+    }
+}
+
+impl<M> Received<M> {
+    pub(crate) fn new(endpoint: Endpoint, message: M, creation: CreationContext) -> Self {
+        Self {
+            message,
+            creation,
+            endpoint,
+            processed: OnceLock::new(),
+            counted: AtomicBool::new(false),
+        }
+    }
+
+    /// The message.
+    pub const fn get_ref(&self) -> &M {
+        &self.message
+    }
+
+    /// The message, to be changed.
+    pub const fn get_mut(&mut self) -> &mut M {
+        &mut self.message
+    }
+
+    /// The message without its creation context.
+    pub fn into_inner(self) -> M {
+        self.message
+    }
+
+    /// The same with another form of the message, as when it is copied out of the client's memory.
+    pub fn map<N>(self, form: impl FnOnce(M) -> N) -> Received<N> {
+        Received {
+            message: form(self.message),
+            creation: self.creation,
+            endpoint: self.endpoint,
+            processed: self.processed,
+            counted: self.counted,
+        }
+    }
+
+    /// A copy with another form of the message, made from a borrow.
+    pub fn map_ref<N>(&self, form: impl FnOnce(&M) -> N) -> Received<N> {
+        Received {
+            message: form(&self.message),
+            creation: self.creation.clone(),
+            endpoint: self.endpoint.clone(),
+            processed: self.processed.clone(),
+            counted: AtomicBool::new(self.counted.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// The context the message was created in; [`CreationContext::NONE`] if it carried none.
+    pub const fn creation_context(&self) -> &CreationContext {
+        &self.creation
+    }
+
+    /// The endpoint that received it.
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Counts it as consumed; says whether it was not before.
+    pub(crate) fn count(&self) -> bool {
+        !self.counted.swap(true, Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_counted(&mut self) {
+        *self.counted.get_mut() = true;
+    }
+
+    pub(crate) fn set_processed(&self, span: &SpanContext) {
+        if self.processed.get().is_none() {
+            // A second process span at the same time is as good a parent.
+            let _ = self.processed.set(span.clone());
+        }
+    }
+}
+
+impl<M: Message> Received<M> {
+    /// Runs `future` as the processing of this message: in a CONSUMER span that links to the
+    /// creation context, is current inside at every `.await`, and ends with the result (R12, R13).
+    ///
+    /// Nothing starts before the first poll. An `Err` marks the span; a panic ends it as an error
+    /// and goes on unwinding. Cancel safety: dropped in the middle, the span ends as `cancelled`.
+    pub async fn process<F>(&self, future: F) -> F::Output
+    where
+        F: Future<Output: Outcome>,
+    {
+        self.start_process().run(future).await
+    }
+
+    /// [`process`](Self::process) for a handler that takes the message by value.
+    pub async fn process_with<H, F>(self, handler: H) -> F::Output
+    where
+        H: FnOnce(M) -> F,
+        F: Future<Output: Outcome>,
+    {
+        let operation = self.start_process();
+        let future = operation.within(|| handler(self.message));
+        operation.run(future).await
+    }
+
+    /// [`process`](Self::process) where `classify` says what the result means.
+    pub async fn process_classified<F, C>(&self, future: F, classify: C) -> F::Output
+    where
+        F: Future,
+        C: FnOnce(&F::Output) -> Option<Failure>,
+    {
+        self.start_process().run_classified(future, classify).await
+    }
+
+    /// [`process`](Self::process) for work that is not asynchronous.
+    pub fn process_sync<T: Outcome>(&self, work: impl FnOnce() -> T) -> T {
+        let operation = self.start_process();
+        let result = operation.within(work);
+        operation.end_with(&result);
+        result
+    }
+
+    /// Starts to process this message, for code that is neither one future nor one closure. The
+    /// work is done in [`ActiveOperation::context`].
+    pub fn start_process(&self) -> ActiveOperation {
+        let Some(inner) = &self.endpoint.0 else { return ActiveOperation::NONE };
+        let Some(ambient) = ambient() else { return ActiveOperation::NONE };
+        let creation = self.creation.is_valid().then(|| self.creation.span_context());
+        let has_ambient = ambient.span().span_context().is_valid();
+        let creation_is_parent = match inner.settings.process_parent {
+            ProcessParent::Ambient => false,
+            ProcessParent::CreationContextIfNoAmbient => !has_ambient,
+            ProcessParent::CreationContext => true,
+        };
+        let mut links = Vec::with_capacity(1);
+        links.extend(creation.map(|_| link_to(&self.creation)));
+        let parent = match creation {
+            Some(creation) if creation_is_parent => {
+                if has_ambient {
+                    links.push(Link::with_context(ambient.span().span_context().clone()));
+                }
+                ambient.with_remote_span_context(creation.clone())
+            }
+            _ => ambient.clone(),
+        };
+        let mut active = inner.start(Start {
+            operation: Operation::PROCESS,
+            destination: Some(self.message.destination()),
+            parent: &parent,
+            links,
+            is_creation_context: false,
+            wants_span: true,
+            started: Started::now(),
+        });
+        active.describe(&self.message);
+        active.count(u64::from(self.count()));
+        active.work_in(|span| {
+            let context = match (span, creation) {
+                (Some(span), _) => ambient.with_span(span),
+                // Without a span of our own, what the producer said goes on (R5).
+                (None, Some(creation)) if !has_ambient => {
+                    ambient.with_remote_span_context(creation.clone())
+                }
+                (None, _) => ambient.clone(),
+            };
+            self.creation.bring_baggage(context)
+        });
+        active.with_span_context(|own| self.set_processed(own));
+        ActiveOperation::running(active)
+    }
+
+    /// Starts to settle this message: a CLIENT span that links to the creation context and is a
+    /// child of the ambient span, else of the one that processed the message (R17).
+    pub fn settle(&self, operation: Operation) -> ActiveOperation {
+        let Some(inner) = &self.endpoint.0 else { return ActiveOperation::NONE };
+        let Some(mut parent) = ambient() else { return ActiveOperation::NONE };
+        if !parent.span().span_context().is_valid()
+            && let Some(processed) = self.processed.get()
+        {
+            parent = parent.with_remote_span_context(processed.clone());
+        }
+        let links = self.creation.is_valid().then(|| link_to(&self.creation));
+        let mut active = inner.start(Start {
+            operation,
+            destination: Some(self.message.destination()),
+            parent: &parent,
+            links: links.into_iter().collect(),
+            is_creation_context: false,
+            wants_span: inner.settings.settle_spans,
+            started: Started::now(),
+        });
+        active.describe(&self.message);
+        ActiveOperation::running(active)
+    }
+}
+
+impl Endpoint {
+    /// Starts to settle messages that are not at hand, at one destination or several.
+    pub fn settle(
+        &self,
+        operation: Operation,
+        destination: Option<Destination<'_>>,
+    ) -> ActiveOperation {
+        let Some(inner) = &self.0 else { return ActiveOperation::NONE };
+        let Some(parent) = ambient() else { return ActiveOperation::NONE };
+        ActiveOperation::running(inner.start(Start {
+            operation,
+            destination,
+            parent: &parent,
+            links: Vec::new(),
+            is_creation_context: false,
+            wants_span: inner.settings.settle_spans,
+            started: Started::now(),
+        }))
+    }
+}
+
+impl<M: fmt::Debug> fmt::Debug for Received<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Received")
+            .field("message", &self.message)
+            .field("creation", &self.creation)
+            .finish_non_exhaustive()
+    }
+}
