@@ -122,6 +122,14 @@ impl ActiveOperation {
         }
     }
 
+    /// Says that the client refused so many of a batch's messages: they were never sent, and are
+    /// not counted.
+    pub const fn withdraw(&mut self, messages: u64) {
+        if let Some(active) = &mut self.0 {
+            active.withdrawn = messages;
+        }
+    }
+
     /// The operation succeeded.
     pub fn end(mut self) {
         if let Some(active) = self.0.take() {
@@ -182,6 +190,7 @@ pub(crate) struct Active {
     started: Started,
     /// How many messages the operation is about, and adds to its counter.
     messages: u64,
+    withdrawn: u64,
     handed_over: bool,
 }
 
@@ -216,6 +225,7 @@ impl Active {
             recording,
             started,
             messages: 1,
+            withdrawn: 0,
             handed_over: false,
         };
         if recording {
@@ -326,7 +336,7 @@ impl Active {
     }
 
     fn counted(&self, failure: Option<&Failure>) -> Messages {
-        let all = self.messages;
+        let all = self.messages.saturating_sub(self.withdrawn);
         match (self.operation.operation_type(), failure) {
             (OperationType::Settle | OperationType::Create, _) => Messages::default(),
             (OperationType::Receive | OperationType::Process, _) | (OperationType::Send, None) => {
@@ -337,7 +347,7 @@ impl Active {
             (OperationType::Send, Some(failure)) => {
                 let failed = match failure.messages.len() as u64 {
                     0 => all,
-                    some => some.min(all),
+                    some => some.saturating_sub(self.withdrawn).min(all),
                 };
                 Messages { succeeded: all - failed, failed }
             }

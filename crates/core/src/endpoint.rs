@@ -12,8 +12,9 @@ use opentelemetry::{
 };
 
 use crate::{
-    CreationContext, Destination, Instrumentation, Message, Operation, System,
+    CreationContext, Destination, Instrumentation, Message, NotInjected, Operation, System,
     active::Active,
+    diagnostics::Diagnostic,
     instrumentation::Settings,
     metrics::Instruments,
     propagation::Propagator,
@@ -75,6 +76,13 @@ impl Endpoint {
         {
             // Whoever was first knew the same.
             let _ = inner.learned.set(attribute);
+        }
+    }
+
+    /// Says that a context had to be left out of a message after all (rule R4): one diagnostic.
+    pub fn report_not_injected(&self, error: NotInjected) {
+        if let Some(inner) = &self.0 {
+            inner.settings.diagnostics.report(Diagnostic::NotInjected(error));
         }
     }
 
