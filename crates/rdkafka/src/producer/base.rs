@@ -67,7 +67,7 @@ where
         K: ToBytes + ?Sized,
         P: ToBytes + ?Sized,
     {
-        facts::learn_cluster(&self.sender.endpoint, self.producer.client());
+        self.learn_cluster();
         self.sender.send(record, None, |record| self.producer.send(record))
     }
 
@@ -85,6 +85,7 @@ where
         K: ToBytes + ?Sized,
         P: ToBytes + ?Sized,
     {
+        self.learn_cluster();
         self.sender.send(record, Some(creation), |record| self.producer.send(record))
     }
 
@@ -103,12 +104,17 @@ where
         K: ToBytes + ?Sized,
         P: ToBytes + ?Sized,
     {
+        self.learn_cluster();
         self.sender.send_batch(records, |record| self.producer.send(record))
     }
 
     /// Serves delivery reports and other events, for as long as `timeout` says.
     pub fn poll<T: Into<Timeout>>(&self, timeout: T) {
         self.producer.poll(timeout);
+    }
+
+    fn learn_cluster(&self) {
+        facts::learn_cluster(&self.sender.endpoint, self.producer.client());
     }
 
     /// The client's own producer. What is sent through it is not instrumented.

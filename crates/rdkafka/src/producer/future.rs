@@ -207,8 +207,7 @@ where
         K: ToBytes + ?Sized,
         P: ToBytes + ?Sized,
     {
-        let Sender { endpoint, limit } = &self.sender;
-        facts::learn_cluster(endpoint, Producer::<_, NoCustomPartitioner>::client(&self.producer));
+        let Sender { endpoint, limit } = self.sender();
         let mut outgoing = Record::of_future(&mut record);
         let spare = Spare::of(&outgoing, *limit);
         let operation = match creation {
@@ -226,7 +225,7 @@ where
         K: ToBytes + ?Sized,
         P: ToBytes + ?Sized,
     {
-        let Sender { endpoint, limit } = &self.sender;
+        let Sender { endpoint, limit } = self.sender();
         let mut outgoing: Vec<_> = records.iter_mut().map(Record::of_future).collect();
         let spares: Vec<_> = outgoing.iter().map(|record| Spare::of(record, *limit)).collect();
         let operation = endpoint.send_batch(semconv::SEND, &mut outgoing);
@@ -236,6 +235,13 @@ where
             spare,
             pending: Pending::Member(member),
         })
+    }
+
+    /// With what the client has learned meanwhile.
+    fn sender(&self) -> &Sender {
+        let client = Producer::<_, NoCustomPartitioner>::client(&self.producer);
+        facts::learn_cluster(&self.sender.endpoint, client);
+        &self.sender
     }
 
     fn hand_over<'a, K, P>(

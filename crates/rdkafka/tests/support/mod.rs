@@ -1,0 +1,208 @@
+//! An embedded cluster, and what the telemetry of this crate looks like on it.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use opentelemetry::{InstrumentationScope, trace::SpanKind};
+use otel_messaging_rdkafka::{
+    ClientConfig, ClientContext, Message,
+    bindings::{rd_kafka_header_get_all, rd_kafka_message_headers},
+    client::{Client, DefaultClientContext},
+    consumer::{Consumer, DefaultConsumerContext, StreamConsumer},
+    message::BorrowedMessage,
+    mocking::MockCluster,
+    otel::{Instrumentation, builder::InstrumentationBuilder, semconv},
+    producer::{
+        BaseProducer, DefaultProducerContext, FutureProducer, Partitioner, Producer,
+        ProducerContext,
+    },
+};
+use otel_messaging_testing::{
+    attributes::{ExpectedValue, any},
+    spans::{ExpectedSpan, span},
+    telemetry::Telemetry,
+};
+
+pub(crate) type Attribute = (&'static str, ExpectedValue);
+
+/// A cluster of one broker, telemetry of its own, and clients that report to it.
+pub(crate) struct Kafka {
+    pub(crate) cluster: MockCluster<'static, DefaultProducerContext>,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) instrumentation: Instrumentation,
+}
+
+impl Kafka {
+    pub(crate) fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    pub(crate) fn with(
+        choose: impl FnOnce(InstrumentationBuilder) -> InstrumentationBuilder,
+    ) -> Self {
+        let telemetry = Telemetry::builder().expecting_scope(scope()).build();
+        let builder = Instrumentation::builder()
+            .with_tracer_provider(telemetry.tracer_provider())
+            .with_meter_provider(telemetry.meter_provider())
+            .with_propagator(otel_messaging_rdkafka::otel::Propagation::TraceContextAndBaggage);
+        let instrumentation = choose(builder).build();
+        let cluster = MockCluster::new(1).expect("a mock cluster starts");
+        cluster.create_topic("orders", 1, 1).expect("the topic is created");
+        cluster.create_topic("invoices", 2, 1).expect("the topic is created");
+        Self { cluster, telemetry, instrumentation }
+    }
+
+    pub(crate) fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.cluster.bootstrap_servers()).set("client.id", "test");
+        config
+    }
+
+    pub(crate) fn consumer_config(&self) -> ClientConfig {
+        static GROUP: AtomicU32 = AtomicU32::new(0);
+        let mut config = self.config();
+        config
+            .set("group.id", format!("group-{}", GROUP.fetch_add(1, Ordering::Relaxed)))
+            .set("group.protocol", "consumer")
+            .set("auto.offset.reset", "earliest")
+            .set("enable.auto.commit", "false");
+        config
+    }
+
+    pub(crate) fn producer(&self) -> FutureProducer {
+        self.producer_with(&self.config())
+    }
+
+    pub(crate) fn producer_with(&self, config: &ClientConfig) -> FutureProducer {
+        let producer = FutureProducer::create(config, DefaultClientContext, &self.instrumentation)
+            .expect("the producer is made");
+        know_cluster(Producer::client(&producer));
+        producer
+    }
+
+    /// A producer that the test polls.
+    pub(crate) fn base_producer<C, Part>(
+        &self,
+        config: &ClientConfig,
+        context: C,
+    ) -> BaseProducer<C, Part>
+    where
+        C: ProducerContext<Part>,
+        Part: Partitioner,
+    {
+        let producer = BaseProducer::create(config, context, &self.instrumentation)
+            .expect("the producer is made");
+        know_cluster(producer.client());
+        producer
+    }
+
+    /// A consumer whose group is `group`, which has its own offsets.
+    pub(crate) fn consumer(&self, topic: &str) -> StreamConsumer {
+        let config = self.consumer_config();
+        let consumer =
+            StreamConsumer::create(&config, DefaultConsumerContext, &self.instrumentation)
+                .expect("the consumer is made");
+        know_cluster(consumer.client());
+        consumer.subscribe(&[topic]).expect("the topic is subscribed to");
+        consumer
+    }
+
+    /// `server.port` of the cluster.
+    pub(crate) fn port(&self) -> i64 {
+        let servers = self.cluster.bootstrap_servers();
+        let first = servers.split(',').next().expect("there is a server");
+        first.rsplit(':').next().and_then(|port| port.parse().ok()).expect("it has a port")
+    }
+
+    /// The attributes of every span of an operation, but those of its messages.
+    pub(crate) fn attributes(
+        &self,
+        operation: &'static str,
+        kind: &'static str,
+        topic: Option<&'static str>,
+    ) -> Vec<Attribute> {
+        let mut attributes = vec![
+            (semconv::SYSTEM, "kafka".into()),
+            (semconv::OPERATION_NAME, operation.into()),
+            (semconv::OPERATION_TYPE, kind.into()),
+            (semconv::SERVER_ADDRESS, "127.0.0.1".into()),
+            (semconv::SERVER_PORT, self.port().into()),
+        ];
+        attributes.extend(topic.map(|topic| (semconv::DESTINATION_NAME, topic.into())));
+        if kind != "create" {
+            attributes.push((semconv::CLIENT_ID, "test".into()));
+            attributes.push(("messaging.kafka.cluster.id", any()));
+        }
+        if matches!(kind, "receive" | "process" | "settle") {
+            attributes.push((semconv::CONSUMER_GROUP_NAME, any()));
+        }
+        attributes
+    }
+
+    /// A send span of a record that was delivered.
+    pub(crate) fn send(&self, topic: &'static str, partition: i32, offset: i64) -> ExpectedSpan {
+        let mut attributes = self.attributes("send", "send", Some(topic));
+        attributes.push((semconv::DESTINATION_PARTITION_ID, partition.to_string().into()));
+        attributes.push(("messaging.kafka.offset", offset.into()));
+        span(format!("send {topic}")).kind(SpanKind::Producer).attributes(attributes)
+    }
+}
+
+/// Waits until the client knows its cluster's id, which spans tell from then on.
+pub(crate) fn know_cluster<C: ClientContext>(client: &Client<C>) {
+    client.fetch_cluster_id(PATIENCE).expect("the cluster has an id");
+}
+
+pub(crate) fn scope() -> InstrumentationScope {
+    InstrumentationScope::builder("otel-messaging-rdkafka")
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url("https://opentelemetry.io/schemas/1.44.0")
+        .build()
+}
+
+/// All headers as they travelled, whatever their bytes.
+#[allow(unsafe_code, reason = "the safe API panics at names that are not UTF-8")]
+pub(crate) fn headers_of(message: &BorrowedMessage<'_>) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    use std::{ffi::CStr, ptr, slice};
+
+    let mut headers = Vec::new();
+    let mut list = ptr::null_mut();
+    // SAFETY: the message is alive while its list is looked at.
+    unsafe {
+        rd_kafka_message_headers(message.ptr(), &raw mut list);
+        let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
+        while !list.is_null()
+            && rd_kafka_header_get_all(
+                list,
+                headers.len(),
+                &raw mut name,
+                &raw mut value,
+                &raw mut size,
+            ) as i32
+                == 0
+        {
+            let value = (!value.is_null())
+                .then(|| slice::from_raw_parts(value.cast::<u8>(), size).to_vec());
+            headers.push((CStr::from_ptr(name).to_bytes().to_vec(), value));
+        }
+    }
+    headers
+}
+
+pub(crate) fn named<'a>(
+    headers: &'a [(Vec<u8>, Option<Vec<u8>>)],
+    name: &str,
+) -> Vec<Option<&'a [u8]>> {
+    let named = headers.iter().filter(|(key, _)| key == name.as_bytes());
+    named.map(|(_, value)| value.as_deref()).collect()
+}
+
+pub(crate) fn payload(message: &impl Message) -> &str {
+    message.payload().and_then(|payload| str::from_utf8(payload).ok()).unwrap_or("")
+}
+
+/// Longer than anything on loopback takes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
