@@ -21,6 +21,9 @@ use crate::message;
 
 const OK: rd_kafka_resp_err_t = rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
 
+/// Consumers of the C library read no header at all of a message that has more.
+const MAX_HEADERS: usize = 100_000;
+
 /// A list of headers that outlives `'a`.
 #[derive(Clone, Copy)]
 pub(crate) struct HeaderList<'a> {
@@ -104,9 +107,14 @@ pub(crate) fn replace(
     if !fields.iter().all(|field| writable(field.name)) {
         return Err(NotInjected::new("a field's name has a NUL byte"));
     }
+    let added = fields.iter().filter(|field| field.value.is_some()).count();
     let list = match headers {
         Some(headers) => {
             let list = HeaderList::of_owned(headers).list;
+            // SAFETY: the list is alive.
+            if unsafe { bindings::rd_kafka_header_cnt(list) } + added > MAX_HEADERS {
+                return Err(NotInjected::new("there would be more headers than consumers read"));
+            }
             for field in fields {
                 with_c_name(field.name, |name| {
                     // SAFETY: the list is alive and ours alone, as `headers` is borrowed mutably;

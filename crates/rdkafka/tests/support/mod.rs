@@ -9,10 +9,10 @@ use std::{
 use opentelemetry::{InstrumentationScope, trace::SpanKind};
 use otel_messaging_rdkafka::{
     ClientConfig, ClientContext, Message,
-    bindings::{rd_kafka_header_get_all, rd_kafka_message_headers},
+    bindings::{rd_kafka_header_add, rd_kafka_header_get_all, rd_kafka_message_headers},
     client::{Client, DefaultClientContext},
     consumer::{Consumer, DefaultConsumerContext, StreamConsumer},
-    message::BorrowedMessage,
+    message::{BorrowedMessage, OwnedHeaders},
     mocking::MockCluster,
     otel::{Instrumentation, builder::InstrumentationBuilder, semconv},
     producer::{
@@ -189,6 +189,18 @@ pub(crate) fn headers_of(message: &BorrowedMessage<'_>) -> Vec<(Vec<u8>, Option<
             headers.push((CStr::from_ptr(name).to_bytes().to_vec(), value));
         }
     }
+    headers
+}
+
+/// Adds a header whose name is not UTF-8, as other languages may send it: one makes the client's
+/// own iteration panic, and no safe Rust writes it.
+#[allow(unsafe_code, reason = "the safe API takes UTF-8 only")]
+pub(crate) fn with_invalid_name(headers: OwnedHeaders) -> OwnedHeaders {
+    let list = std::ptr::from_ref(headers.as_borrowed()).cast_mut().cast();
+    // SAFETY: the list is alive and ours; name and value are copied.
+    let result =
+        unsafe { rd_kafka_header_add(list, c"\xff\xfe".as_ptr(), 2, c"v".as_ptr().cast(), 1) };
+    assert_eq!(result as i32, 0);
     headers
 }
 
