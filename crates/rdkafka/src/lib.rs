@@ -159,8 +159,8 @@
 //! # Cost
 //!
 //! With [`Instrumentation::disabled`](otel::Instrumentation::disabled) a record costs one branch;
-//! `with_tracing(false)` and `with_metrics(false)` skip that half. Headers are looked up by name,
-//! never iterated, and never copied.
+//! `with_tracing(false)` and `with_metrics(false)` skip that half. Headers are looked up by name and
+//! not copied.
 //!
 //! # Features
 //!

@@ -156,8 +156,8 @@ impl Clone for OwnedMessage {
     }
 }
 
-/// Reads the creation context out of the headers. The message belongs to no consumer, so
-/// processing it is not traced; [`BorrowedMessage::detach`] keeps what a received message has.
+/// The message belongs to no consumer: it has no creation context, and processing it is not
+/// traced. [`BorrowedMessage::detach`] keeps what a received message has.
 impl From<bare::OwnedMessage> for OwnedMessage {
     fn from(message: bare::OwnedMessage) -> Self {
         Self::held(&Endpoint::disabled(), message)
@@ -280,8 +280,7 @@ pub(crate) fn destination(topic: &str, partition: i32) -> Destination<'_> {
 }
 
 pub(crate) fn header_names(headers: Option<HeaderList<'_>>) -> Vec<&str> {
-    let headers = headers.into_iter().flat_map(HeaderList::names_and_sizes);
-    headers.filter_map(|(name, _)| name).collect()
+    headers.map(|headers| headers.names().collect()).unwrap_or_default()
 }
 
 /// Key, payload and headers; not the framing, which depends on the protocol's version.
@@ -290,8 +289,7 @@ pub(crate) fn envelope_size(
     payload: Option<&[u8]>,
     headers: Option<HeaderList<'_>>,
 ) -> usize {
-    let headers = headers.into_iter().flat_map(HeaderList::names_and_sizes);
     key.map_or(0, <[u8]>::len)
         + payload.map_or(0, <[u8]>::len)
-        + headers.map(|(_, size)| size).sum::<usize>()
+        + headers.map_or(0, HeaderList::size)
 }

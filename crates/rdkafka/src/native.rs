@@ -70,14 +70,24 @@ impl<'a> HeaderList<'a> {
         })?
     }
 
-    /// The names that are UTF-8, and the size of each header's name and value.
-    pub(crate) fn names_and_sizes(self) -> impl Iterator<Item = (Option<&'a str>, usize)> {
+    /// The names that are UTF-8.
+    pub(crate) fn names(self) -> impl Iterator<Item = &'a str> {
+        self.iter().filter_map(|(name, _)| name.to_str().ok())
+    }
+
+    /// The size of all names and values, in bytes.
+    pub(crate) fn size(self) -> usize {
+        self.iter().map(|(name, value_size)| name.count_bytes() + value_size).sum()
+    }
+
+    /// Each name, and the size of its value.
+    fn iter(self) -> impl Iterator<Item = (&'a CStr, usize)> {
         // SAFETY: the list is alive for `'a`.
         let count = unsafe { bindings::rd_kafka_header_cnt(self.list) };
         (0..count).map_while(move |index| {
             let (mut name, mut value, mut size): (*const c_char, _, usize) =
                 (ptr::null(), ptr::null(), 0);
-            // SAFETY: as above.
+            // SAFETY: as above; the out-parameters are ours.
             let result = unsafe {
                 bindings::rd_kafka_header_get_all(
                     self.list,
@@ -91,8 +101,7 @@ impl<'a> HeaderList<'a> {
                 return None;
             }
             // SAFETY: the C library ends every name with NUL; it lives in the list.
-            let name: &'a CStr = unsafe { CStr::from_ptr(name) };
-            Some((name.to_str().ok(), name.count_bytes() + size))
+            Some((unsafe { CStr::from_ptr(name) }, size))
         })
     }
 }
