@@ -49,9 +49,9 @@ fn handed_over<'a, C: ClientContext>(
     clock: Clock,
     result: KafkaResult<bare::BorrowedMessage<'a>>,
 ) -> KafkaResult<BorrowedMessage<'a>> {
+    facts::learn_cluster(endpoint, client);
     match result {
         Ok(message) => {
-            facts::learn_cluster(endpoint, client);
             let received = endpoint.receive(semconv::POLL, clock, Delivered(message));
             Ok(BorrowedMessage::new(received))
         }

@@ -23,6 +23,7 @@ use rdkafka::{
     ClientConfig, Message, TopicPartitionList, bare,
     client::DefaultClientContext,
     consumer::{CommitMode, Consumer, DefaultConsumerContext, StreamConsumer},
+    error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, Header as RecordHeader, Headers as _, OwnedHeaders, OwnedMessage},
     otel::{Batch, CreationContext, Instrumentation, OperationType},
     producer::{FutureProducer, FutureRecord, Producer, future_producer::OwnedDeliveryResult},
@@ -116,16 +117,16 @@ impl Broker for Kafka {
             .expect("it is made");
         let foreign = config.create().expect("it is made");
         let mut full = config.clone();
-        full.set("queue.buffering.max.messages", "1").set("linger.ms", "900000");
+        full.set("queue.buffering.max.messages", "1").set("linger.ms", "200000");
         let full = FutureProducer::create(&full, DefaultClientContext, instrumentation)
             .expect("it is made");
-        let filler = bare::producer::FutureRecord::<str, str>::to("filler").payload("x");
+        let filler = FutureRecord::<str, str>::to("filler").payload("x");
         let filled = full.get_ref().send_result(filler).map_err(|(error, _)| error);
         drop(filled.expect("there is room for one"));
         config
             .set("group.id", "conformance")
             .set("group.protocol", "consumer")
-            .set("auto.offset.reset", "earliest")
+            .set("auto.offset.reset", "error")
             .set("enable.auto.commit", "false");
         let consumer = StreamConsumer::create(&config, DefaultConsumerContext, instrumentation)
             .expect("it is made");
@@ -194,7 +195,8 @@ impl Broker for Kafka {
         for message in &messages {
             self.make_topic(&message.destination);
         }
-        let results = self.producer.send_batch(messages.iter().map(record), PATIENCE).await;
+        let (producer, timeout) = self.next();
+        let results = producer.send_batch(messages.iter().map(record), timeout).await;
         results.into_iter().map(result).collect()
     }
 
@@ -206,12 +208,12 @@ impl Broker for Kafka {
     }
 
     async fn receive(&self) -> Result<BorrowedMessage<'_>, Failing> {
-        self.consumer.recv().await.map_err(|error| failing("TopicAuthorizationFailed", &error))
+        self.consumer.recv().await.map_err(|error| failing(&error))
     }
 
     async fn receive_batch(&self, count: usize) -> Result<Batch<BorrowedMessage<'_>>, Failing> {
         let batch = self.consumer.batches(count, PATIENCE).next().await.expect("it never ends");
-        batch.map_err(|error| failing("TopicAuthorizationFailed", &error))
+        batch.map_err(|error| failing(&error))
     }
 
     async fn receive_nothing(&self) {
@@ -228,50 +230,38 @@ impl Broker for Kafka {
     }
 
     async fn settle<'a>(&'a self, message: &BorrowedMessage<'a>) -> Result<(), Failing> {
-        self.consumer
-            .commit_message(message, CommitMode::Sync)
-            .map_err(|error| failing("GroupAuthorizationFailed", &error))
+        self.consumer.commit_message(message, CommitMode::Sync).map_err(|error| failing(&error))
     }
 
     fn inject(&self, fault: Fault) -> Option<Failing> {
-        let (error_type, description) = match fault {
+        match fault {
             Fault::Stall => {
                 self.next.store(STALL, Ordering::Relaxed);
-                ("cancelled", "")
+                Some(Failing { error_type: "cancelled".into(), description: "".into() })
             }
             Fault::Refuse => {
                 self.next.store(REFUSE, Ordering::Relaxed);
-                ("QueueFull", "Message production error: QueueFull (Local: Queue full)")
+                Some(failing(&KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)))
             }
             Fault::Fail => {
-                let error = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+                let error = RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD;
                 self.fail_next(RDKafkaApiKey::Produce, error);
-                (
-                    "TopicAuthorizationFailed",
-                    "Message production error: TopicAuthorizationFailed \
-                     (Broker: Topic authorization failed)",
-                )
+                Some(failing(&KafkaError::MessageProduction(RDKafkaErrorCode::InvalidRecord)))
             }
             Fault::Receive => {
-                let error = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
-                self.fail_next(RDKafkaApiKey::Fetch, error);
-                (
-                    "TopicAuthorizationFailed",
-                    "Message consumption error: TopicAuthorizationFailed \
-                     (Broker: Topic authorization failed)",
-                )
+                let mut nowhere = TopicPartitionList::new();
+                let offset = rdkafka::Offset::Offset(1 << 40);
+                nowhere.add_partition_offset("orders", 0, offset).expect("it is a place");
+                self.consumer.assign(&nowhere).expect("it is assigned");
+                Some(failing(&KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset)))
             }
             Fault::Settle => {
                 let error = RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
                 self.fail_next(RDKafkaApiKey::OffsetCommit, error);
-                (
-                    "GroupAuthorizationFailed",
-                    "Consumer commit error: GroupAuthorizationFailed \
-                     (Broker: Group authorization failed)",
-                )
+                let error = RDKafkaErrorCode::GroupAuthorizationFailed;
+                Some(failing(&KafkaError::ConsumerCommit(error)))
             }
-        };
-        Some(Failing { error_type: error_type.into(), description: description.into() })
+        }
     }
 
     /// The largest that the client takes: what a context adds would be too much.
@@ -347,6 +337,7 @@ fn outgoing(message: &OwnedMessage) -> Outgoing {
     }
 }
 
-fn failing(error_type: &'static str, error: &rdkafka::error::KafkaError) -> Failing {
-    Failing { error_type: error_type.into(), description: error.to_string().into() }
+fn failing(error: &KafkaError) -> Failing {
+    let code = error.rdkafka_error_code().expect("Kafka's errors have codes");
+    Failing { error_type: format!("{code:?}").into(), description: error.to_string().into() }
 }

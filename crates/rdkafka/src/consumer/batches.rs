@@ -106,6 +106,7 @@ where
 
     fn fail(&mut self, error: KafkaError) -> KafkaError {
         let clock = self.clock.take().unwrap_or_else(|| self.endpoint.clock());
+        facts::learn_cluster(self.endpoint, self.client);
         failed(self.endpoint, clock, &error);
         error
     }
