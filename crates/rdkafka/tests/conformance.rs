@@ -127,7 +127,8 @@ impl Broker for Kafka {
             .set("group.id", "conformance")
             .set("group.protocol", "consumer")
             .set("auto.offset.reset", "error")
-            .set("enable.auto.commit", "false");
+            .set("enable.auto.commit", "false")
+            .set("fetch.wait.max.ms", "10");
         let consumer = StreamConsumer::create(&config, DefaultConsumerContext, instrumentation)
             .expect("it is made");
         let kafka = Self {

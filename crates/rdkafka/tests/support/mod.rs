@@ -68,7 +68,8 @@ impl Kafka {
             .set("group.id", format!("group-{}", GROUP.fetch_add(1, Ordering::Relaxed)))
             .set("group.protocol", "consumer")
             .set("auto.offset.reset", "earliest")
-            .set("enable.auto.commit", "false");
+            .set("enable.auto.commit", "false")
+            .set("fetch.wait.max.ms", "10");
         config
     }
 
