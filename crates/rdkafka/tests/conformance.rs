@@ -188,8 +188,8 @@ impl Broker for Kafka {
 
     async fn send_and_forget(&self, message: Outgoing) {
         self.make_topic(&message.destination);
-        let send = self.producer.send(record(&message), PATIENCE);
-        assert!(send.now_or_never().is_none(), "the cluster answered");
+        // On a busy machine the answer may be there already: then too, nobody looks at it.
+        drop(self.producer.send(record(&message), PATIENCE).now_or_never());
     }
 
     async fn send_batch(&self, messages: Vec<Outgoing>) -> Vec<Result<Place, Outgoing>> {

@@ -59,7 +59,7 @@ async fn the_future_may_wait_long_after_the_report() {
 async fn ten_thousand_cancelled_sends_are_delivered_and_end_once() {
     const COUNT: usize = 10_000;
     let kafka = Kafka::new();
-    let producer = kafka.producer();
+    let producer = kafka.producer_with(kafka.config().set("linger.ms", "1000"));
     for _ in 0..COUNT {
         // Polled once, so that the client has the record, and dropped.
         assert!(producer.send(record("x"), PATIENCE).now_or_never().is_none());
@@ -477,7 +477,7 @@ async fn a_batch_has_create_spans_and_one_send_span() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_batch_ends_with_the_last_report() {
     let kafka = Kafka::new();
-    let producer = kafka.producer();
+    let producer = kafka.producer_with(kafka.config().set("linger.ms", "1000"));
     let payloads: Vec<String> = (0..50).map(|i| i.to_string()).collect();
     let records = payloads.iter().map(|payload| record(payload));
     assert!(producer.send_batch(records, PATIENCE).now_or_never().is_none());
