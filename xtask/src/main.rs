@@ -1,0 +1,47 @@
+//! `cargo xtask`: the commands of this workspace, one file each.
+
+mod bench;
+mod cargo;
+mod demo;
+mod test;
+mod toolchain;
+mod totals;
+
+use std::{env, ffi::OsString, process::ExitCode};
+
+const USAGE: &str = "\
+Usage: cargo xtask <command>
+
+  demo [options]                  run the orders pipeline on an embedded Kafka and show its traces
+                                  (cargo xtask demo --help lists its options)
+  test [--embedded] [-- args..]   run every test; args go to the test harness
+  bench [args..]                  run the benchmarks; args go to cargo bench
+  help                            show this
+";
+
+/// What a command was called with makes no sense: the cause, for people.
+struct UsageError(String);
+
+fn main() -> ExitCode {
+    let mut args = env::args_os().skip(1);
+    let command = args.next();
+    let rest: Vec<OsString> = args.collect();
+    let outcome = match command.as_ref().map(|command| command.to_string_lossy()).as_deref() {
+        Some("demo") => Ok(demo::run(&rest)),
+        Some("test") => test::run(&rest),
+        Some("bench") => Ok(bench::run(&rest)),
+        Some("help" | "-h" | "--help") if rest.is_empty() => {
+            print!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        Some("help" | "-h" | "--help") => {
+            Err(UsageError("`help` takes no arguments; a command's own page is `--help`".into()))
+        }
+        Some(unknown) => Err(UsageError(format!("there is no command `{unknown}`"))),
+        None => Err(UsageError("name a command".into())),
+    };
+    outcome.unwrap_or_else(|UsageError(cause)| {
+        eprint!("xtask: {cause}\n\n{USAGE}");
+        ExitCode::from(2)
+    })
+}
