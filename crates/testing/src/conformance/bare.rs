@@ -1,0 +1,42 @@
+//! The core without a broker: for what a rule says of it alone.
+
+use otel_messaging_core::{
+    Destination, Endpoint, Field, Instrumentation, Message, NotInjected, Operation, OperationType,
+    OutgoingMessage, System,
+};
+
+use crate::telemetry::Telemetry;
+
+/// A message with nothing but a destination.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Bare;
+
+impl Message for Bare {
+    fn destination(&self) -> Destination<'_> {
+        Destination::new("orders")
+    }
+
+    fn header(&self, _: &str) -> Option<&[u8]> {
+        None
+    }
+}
+
+impl OutgoingMessage for Bare {
+    fn replace_headers(&mut self, _: &[Field<'_>]) -> Result<(), NotInjected> {
+        Ok(())
+    }
+}
+
+/// An endpoint that reports to `telemetry`.
+pub(super) fn endpoint(telemetry: &Telemetry) -> Endpoint {
+    let instrumentation = Instrumentation::builder()
+        .with_tracer_provider(telemetry.tracer_provider())
+        .with_meter_provider(telemetry.meter_provider())
+        .build();
+    Endpoint::builder(System::new("bare", "bare", "1")).build(&instrumentation)
+}
+
+/// The operation of this type, called as its type is.
+pub(super) fn operation(kind: OperationType) -> Operation {
+    Operation::new(kind, OperationType::as_str(kind))
+}

@@ -1,0 +1,102 @@
+use otel_messaging_core::OperationType;
+
+use super::{
+    Broker, Failing, Fault, Outgoing, Place,
+    expect::{failed, first, operation_duration, partition_attribute, sent_messages},
+    scene::{Scene, order, start_and_drop},
+};
+use crate::attributes::any;
+
+/// A send span ends with the broker's answer where there is one; dropped before the client took
+/// the message, it ends as cancelled.
+pub async fn r10_a_send_ends_with_the_answer<B: Broker>() {
+    answered::<B>().await;
+    failing::<B>(Fault::Refuse).await;
+    failing::<B>(Fault::Fail).await;
+    forgotten::<B>().await;
+    stalled::<B>().await;
+    never_polled::<B>().await;
+}
+
+async fn answered<B: Broker>() {
+    let scene = Scene::<B>::new().await;
+    let place = scene.send(Outgoing::new("orders")).await;
+    assert_eq!(place.position.is_some(), B::position(OperationType::Send).is_some());
+    scene.telemetry.assert_spans([scene.sent(place)]);
+}
+
+/// Refused messages were never sent; those that failed later were.
+async fn failing<B: Broker>(fault: Fault) {
+    let scene = Scene::<B>::new().await;
+    let failing = scene.broker.inject(fault);
+    let result = scene.broker.send(order()).await;
+    assert_eq!(result.is_err(), failing.is_some(), "{fault:?}: {result:?}");
+    let span = match (&failing, result) {
+        (Some(failing), _) => scene.unanswered(order().partition).failing(failing),
+        (None, Ok(place)) => scene.sent(place),
+        (None, Err(_)) => unreachable!("asserted before"),
+    };
+    scene.telemetry.assert_spans([span]);
+    let counted = scene.counted(OperationType::Send, "orders", first::<B>());
+    let timed = scene.timed(OperationType::Send, "orders", first::<B>());
+    let failing = failing.as_ref();
+    let duration = operation_duration(vec![(1, with(timed, failing))]);
+    let metrics = match failing {
+        Some(_) if fault == Fault::Refuse => vec![duration],
+        failing => vec![duration, sent_messages(vec![(1, with(counted, failing))])],
+    };
+    scene.telemetry.assert_metrics(metrics);
+}
+
+fn with(
+    attributes: super::expect::Attributes,
+    failing: Option<&Failing>,
+) -> super::expect::Attributes {
+    match failing {
+        Some(failing) => failed(attributes, failing),
+        None => attributes,
+    }
+}
+
+/// The caller is gone, the message is not.
+async fn forgotten<B: Broker>() {
+    let scene = Scene::<B>::new().await;
+    scene.broker.send_and_forget(order()).await;
+    let message = scene.receive().await;
+    let position = B::position(OperationType::Send).filter(|_| B::ANSWERS_AFTER_DROP);
+    // The receive span is there; the send span may have to wait for the answer.
+    scene.telemetry.wait_for(2);
+    let place = Place { partition: first::<B>(), position: None };
+    let send = scene
+        .span(OperationType::Send, "orders")
+        .attributes(partition_attribute(place))
+        .attributes(position.map(|key| (key, any())))
+        .label("send");
+    let received = B::place_of(&message);
+    let receive = scene.received(received).linked_to(crate::spans::remote("send"));
+    scene.telemetry.assert_spans([send, receive]);
+}
+
+async fn stalled<B: Broker>() {
+    let scene = Scene::<B>::new().await;
+    let stalls = scene.broker.inject(Fault::Stall).is_some();
+    let was_pending = stalls && start_and_drop(scene.broker.send(order())).await.is_pending();
+    assert_eq!(was_pending, stalls, "the client took the message");
+    let cancelled = Failing { error_type: "cancelled".into(), description: "".into() };
+    let send = || scene.unanswered(order().partition).failing(&cancelled);
+    scene.telemetry.assert_spans(stalls.then(send));
+    let timed = scene.timed(OperationType::Send, "orders", first::<B>());
+    let duration = || operation_duration(vec![(1, failed(timed, &cancelled))]);
+    scene.telemetry.assert_metrics(stalls.then(duration));
+    scene.telemetry.clear();
+    // Afterwards, and where there is no stalling, a send goes through.
+    let place = scene.send(order()).await;
+    scene.telemetry.assert_spans([scene.sent(place)]);
+}
+
+async fn never_polled<B: Broker>() {
+    let scene = Scene::<B>::new().await;
+    drop(scene.broker.send(order()));
+    scene.telemetry.assert_spans([]);
+    scene.telemetry.assert_metrics([]);
+}

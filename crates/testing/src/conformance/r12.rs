@@ -1,0 +1,219 @@
+use std::{
+    convert::Infallible,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex},
+};
+
+use opentelemetry::{context::FutureExt as _, trace::SpanContext};
+use otel_messaging_core::{AsReceived as _, ErrorType, Failure, OperationType, ReceiveSpans};
+
+use super::{
+    Broker, Place,
+    scene::{Scene, current_span, order, saw, yield_now},
+};
+use crate::spans::ExpectedSpan;
+
+/// A process span is scoped by the work: current inside, across every `.await`, on whatever
+/// thread; ended by the result, also by a panic.
+pub async fn r12_process_is_scoped_by_the_work<B: Broker>() {
+    spawned_on_the_runtime::<B>().await;
+    every_form_is_a_scope::<B>().await;
+    results_end_the_span::<B>().await;
+    panics_end_the_span::<B>().await;
+    batches_are_scoped_too::<B>().await;
+}
+
+type Seen = Arc<Mutex<Vec<SpanContext>>>;
+
+fn look(seen: &Seen) {
+    seen.lock().expect("nobody panics while looking").push(current_span());
+}
+
+/// The handler saw the span that was exported, and nothing else.
+#[track_caller]
+fn assert_inside<B: Broker>(scene: &Scene<B>, seen: &[SpanContext], expected: ExpectedSpan) {
+    let spans = scene.telemetry.assert_spans([expected]);
+    assert!(!seen.is_empty(), "the handler ran");
+    for inside in seen {
+        assert_eq!(*inside, spans[0].span_context, "what was current inside");
+    }
+    assert!(!current_span().is_valid(), "nothing is current outside");
+    scene.telemetry.clear();
+}
+
+async fn spawned_on_the_runtime<B: Broker>() {
+    let scene = Arc::new(Scene::<B>::new().await);
+    let seen = Seen::default();
+    scene.broker.send_foreign(vec![order()]).await;
+    let (there, looking) = (Arc::clone(&scene), Arc::clone(&seen));
+    let place = Arc::new(Mutex::new(Place::default()));
+    let told = Arc::clone(&place);
+    let came_to_its_end = B::spawn(async move {
+        let message = there.receive().await;
+        *told.lock().expect("nobody panics") = B::place_of(&message);
+        there.telemetry.clear();
+        let handler = async {
+            for _ in 0..10 {
+                look(&looking);
+                yield_now().await;
+                look(&looking);
+            }
+        };
+        message.as_received().process(handler).await;
+    })
+    .await;
+    assert!(came_to_its_end);
+    let seen = seen.lock().expect("nobody panics").clone();
+    assert_eq!(seen.len(), 20);
+    let place = *place.lock().expect("nobody panics");
+    assert_inside(&scene, &seen, scene.processed(place));
+}
+
+async fn every_form_is_a_scope<B: Broker>() {
+    let scene = Scene::<B>::new().await;
+    let look = || vec![current_span()];
+    scene.broker.send_foreign(vec![order(); 5]).await;
+    for form in 0..5 {
+        let message = scene.receive().await;
+        scene.telemetry.clear();
+        let place = B::place_of(&message);
+        let received = message.as_received();
+        let seen: Vec<SpanContext> = match form {
+            0 => {
+                let Ok(seen) = received.process(saw(look)).await;
+                seen
+            }
+            1 => {
+                let Ok(seen) = received.process_sync(|| Ok::<_, Infallible>(look()));
+                seen
+            }
+            2 => received.process_classified(async { look() }, |_| None).await,
+            3 => {
+                // The guard, for code that is neither one future nor one closure.
+                let operation = received.start_process();
+                let mut seen = operation.within(look);
+                let Ok(more) = saw(look).with_context(operation.context()).await;
+                seen.extend(more);
+                seen.push(operation.span_context());
+                operation.end();
+                seen
+            }
+            _ => by_value::<B>(message).await,
+        };
+        assert_inside(&scene, &seen, scene.processed(place));
+    }
+}
+
+/// By the local type's own method.
+async fn by_value<B: Broker>(message: B::Message<'_>) -> Vec<SpanContext> {
+    let seen = Seen::default();
+    let handler = |message| {
+        // Making the future is the handler's work too.
+        look(&seen);
+        let seen = Arc::clone(&seen);
+        async move {
+            look(&seen);
+            yield_now().await;
+            look(&seen);
+            drop(message);
+        }
+    };
+    B::process_with(message, handler).await;
+    seen.lock().expect("nobody panics").clone()
+}
+
+async fn results_end_the_span<B: Broker>() {
+    let scene = Scene::<B>::with(|builder| builder.with_receive_spans(ReceiveSpans::None)).await;
+    scene.broker.send_foreign(vec![order(); 4]).await;
+    let declined = || Failure::new(ErrorType::new("declined")).with_description("no money");
+    let mut expected = Vec::new();
+    for form in 0..4 {
+        let message = scene.receive().await;
+        let received = message.as_received();
+        let process = scene.processed(B::place_of(&message));
+        let failed = Err::<u8, _>(std::fmt::Error);
+        expected.push(match form {
+            0 => {
+                assert_eq!(received.process(async { failed }).await, failed, "it is handed on");
+                process.error("core::fmt::Error", None)
+            }
+            1 => {
+                assert_eq!(received.process_sync(|| failed), failed, "it is handed on");
+                process.error("core::fmt::Error", None)
+            }
+            2 => {
+                let classify = |answer: &i32| (*answer == 402).then(declined);
+                let answer = received.process_classified(async { 402 }, classify).await;
+                assert_eq!(answer, 402, "it is handed on");
+                process.error("declined", Some("no money"))
+            }
+            _ => {
+                received.start_process().fail(declined());
+                process.error("declined", Some("no money"))
+            }
+        });
+    }
+    scene.telemetry.assert_spans(expected);
+}
+
+fn panic_as_wanted() {
+    panic!("this handler panics, as the test wants");
+}
+
+async fn panics_end_the_span<B: Broker>() {
+    let scene = Arc::new(Scene::<B>::new().await);
+    scene.broker.send_foreign(vec![order(); 2]).await;
+    let place = Arc::new(Mutex::new(Place::default()));
+    let (there, told) = (Arc::clone(&scene), Arc::clone(&place));
+    let came_to_its_end = B::spawn(async move {
+        let message = there.receive().await;
+        *told.lock().expect("nobody panics") = B::place_of(&message);
+        there.telemetry.clear();
+        let handler = async {
+            yield_now().await;
+            panic_as_wanted();
+        };
+        message.as_received().process(handler).await;
+    })
+    .await;
+    assert!(!came_to_its_end, "the panic goes on unwinding");
+    let place = *place.lock().expect("nobody panics");
+    scene.telemetry.assert_spans([scene.processed(place).error("panic", None)]);
+
+    let message = scene.receive().await;
+    scene.telemetry.clear();
+    let work = || message.as_received().process_sync(panic_as_wanted);
+    catch_unwind(AssertUnwindSafe(work)).expect_err("the panic goes on unwinding");
+    let place = B::place_of(&message);
+    scene.telemetry.assert_spans([scene.processed(place).error("panic", None)]);
+    assert!(!current_span().is_valid(), "nothing is left current");
+}
+
+async fn batches_are_scoped_too<B: Broker>() {
+    let scene = Scene::<B>::new().await;
+    for form in 0..5 {
+        scene.broker.send_foreign(vec![order(); 2]).await;
+        let batch = scene.broker.receive_batch(2).await.expect("a batch is received");
+        scene.telemetry.clear();
+        let look = || vec![current_span()];
+        let Ok(seen) = match form {
+            0 => batch.process(saw(look)).await,
+            1 => batch.process_sync(|| Ok::<_, Infallible>(look())),
+            2 => Ok(batch.process_classified(async { look() }, |_| None).await),
+            3 => {
+                let operation = batch.start_process();
+                let seen = operation.within(look);
+                operation.end();
+                Ok(seen)
+            }
+            _ => {
+                let handler = |batch: otel_messaging_core::Batch<_>| {
+                    assert_eq!(batch.len(), 2);
+                    saw(look)
+                };
+                batch.process_with(handler).await
+            }
+        };
+        assert_inside(&scene, &seen, scene.batch(OperationType::Process, 2));
+    }
+}

@@ -1,0 +1,85 @@
+use opentelemetry::{Context, context::FutureExt as _};
+use otel_messaging_core::{AsReceived as _, Propagation};
+
+use super::{
+    Broker,
+    scene::{Scene, creation_of, current_baggage, current_span, foreign, order, saw, with_baggage},
+};
+
+/// The handler of a message has the message's baggage, and the ambient one where the message has
+/// none; the handler of a batch has the ambient one, and each message's own at hand.
+pub async fn r16_baggage_comes_with_the_message<B: Broker>() {
+    let scene = Scene::<B>::new().await;
+    a_message_brings_its_own(&scene).await;
+    a_message_without_leaves_the_ambient(&scene).await;
+    a_batch_has_the_ambient(&scene).await;
+    it_travels_on(&scene).await;
+    let off = |builder: otel_messaging_core::builder::InstrumentationBuilder| {
+        builder.with_propagator(Propagation::TraceContext)
+    };
+    without_baggage_in_the_propagator(&Scene::<B>::with(off).await).await;
+}
+
+fn ambient() -> Context {
+    with_baggage(&Context::new(), "tenant", "ambient")
+}
+
+async fn a_message_brings_its_own<B: Broker>(scene: &Scene<B>) {
+    for fields in [
+        vec![("traceparent", foreign(1)), ("baggage", "tenant=south".to_owned())],
+        // Also without a span.
+        vec![("baggage", "tenant=south".to_owned())],
+    ] {
+        let message = scene.receive_foreign(order().with_headers(fields)).await;
+        let look = || (current_baggage("tenant"), current_span().is_valid());
+        let handled = message.as_received().process(saw(look)).with_context(ambient());
+        assert_eq!(handled.await, Ok((Some("south".to_owned()), true)));
+        let handled = message
+            .as_received()
+            .process_sync(|| Ok::<_, std::convert::Infallible>(current_baggage("tenant")));
+        assert_eq!(handled, Ok(Some("south".to_owned())));
+        assert_eq!(current_baggage("tenant"), None, "not outside");
+    }
+}
+
+async fn a_message_without_leaves_the_ambient<B: Broker>(scene: &Scene<B>) {
+    let message = order().with_headers([("traceparent", foreign(1))]);
+    let message = scene.receive_foreign(message).await;
+    let handled = message.as_received().process(saw(|| current_baggage("tenant")));
+    assert_eq!(handled.with_context(ambient()).await, Ok(Some("ambient".to_owned())));
+}
+
+async fn a_batch_has_the_ambient<B: Broker>(scene: &Scene<B>) {
+    let message = |tenant: &str| {
+        let baggage = format!("tenant={tenant}");
+        order().with_headers([("traceparent", foreign(1)), ("baggage", baggage)])
+    };
+    scene.broker.send_foreign(vec![message("south"), message("east")]).await;
+    let batch = scene.broker.receive_batch(2).await.expect("a batch is received");
+    let handled = batch.process(saw(|| current_baggage("tenant")));
+    assert_eq!(handled.with_context(ambient()).await, Ok(Some("ambient".to_owned())));
+    let handled = batch.process(saw(|| current_baggage("tenant")));
+    assert_eq!(handled.await, Ok(None), "whose baggage would it be?");
+    let own = batch.iter().map(|message| {
+        let baggage = creation_of::<B>(message).baggage().expect("the message has baggage");
+        baggage.get("tenant").map(ToString::to_string)
+    });
+    assert_eq!(own.collect::<Vec<_>>(), [Some("south".to_owned()), Some("east".to_owned())]);
+}
+
+/// What is sent inside the handler carries the message's baggage on.
+async fn it_travels_on<B: Broker>(scene: &Scene<B>) {
+    let fields = [("traceparent", foreign(1)), ("baggage", "tenant=south".to_owned())];
+    let message = scene.receive_foreign(order().with_headers(fields)).await;
+    let forward = scene.broker.send(order());
+    message.as_received().process(forward).await.expect("the forward is sent");
+    let headers = B::headers_of(&scene.receive().await);
+    assert_eq!(super::scene::values(&headers, "baggage"), ["tenant=south"]);
+}
+
+async fn without_baggage_in_the_propagator<B: Broker>(scene: &Scene<B>) {
+    let fields = [("traceparent", foreign(1)), ("baggage", "tenant=south".to_owned())];
+    let message = scene.receive_foreign(order().with_headers(fields)).await;
+    let handled = message.as_received().process(saw(|| current_baggage("tenant")));
+    assert_eq!(handled.with_context(ambient()).await, Ok(Some("ambient".to_owned())));
+}

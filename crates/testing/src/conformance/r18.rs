@@ -1,0 +1,143 @@
+use opentelemetry_sdk::trace::Sampler;
+use otel_messaging_core::{
+    AsReceived as _, Batch, OperationType, builder::InstrumentationBuilder, semconv,
+};
+
+use super::{
+    Broker, Failing, Fault,
+    bare::{self, Bare},
+    expect::{
+        consumed_messages, failed, first, operation_duration, process_duration, sent_messages,
+    },
+    scene::{Scene, order},
+};
+use crate::telemetry::Telemetry;
+
+/// The four metrics of the conventions: exactly these, whatever becomes of spans.
+pub async fn r18_metrics_are_exact<B: Broker>() {
+    let choices: [fn(InstrumentationBuilder) -> InstrumentationBuilder; 4] = [
+        |builder| builder,
+        |builder| builder.with_tracing(false),
+        |builder| builder.with_filter(|_, _| false),
+        |builder| builder.with_propagation(false),
+    ];
+    for choice in choices {
+        everything_is_counted_once(&Scene::<B>::with(choice).await).await;
+    }
+    let telemetry = Telemetry::builder().with_sampler(Sampler::AlwaysOff);
+    everything_is_counted_once(&Scene::<B>::on(telemetry, |builder| builder).await).await;
+    durations_equal_the_spans::<B>().await;
+    failures_carry_their_class::<B>().await;
+    switched_off::<B>().await;
+    what_is_pushed_is_counted_when_processed();
+}
+
+async fn everything_is_counted_once<B: Broker>(scene: &Scene<B>) {
+    scene.send(order()).await;
+    scene.broker.send_batch(vec![order(); 3]).await;
+    let message = scene.receive().await;
+    // Processed twice, and consumed once.
+    message.as_received().process(async {}).await;
+    message.as_received().process(async {}).await;
+    scene.broker.settle(&message).await.expect("the message is settled");
+    let batch = scene.broker.receive_batch(3).await.expect("a batch is received");
+    batch.process(async {}).await;
+    batch[0].as_received().process(async {}).await;
+
+    let timed = |operation| scene.timed(operation, "orders", first::<B>());
+    let mut points = vec![(2, timed(OperationType::Send)), (2, timed(OperationType::Receive))];
+    points.extend(B::SETTLE.map(|_| (1, timed(OperationType::Settle))));
+    let counted = |operation| scene.counted(operation, "orders", first::<B>());
+    scene.telemetry.assert_metrics([
+        operation_duration(points),
+        process_duration(vec![(4, timed(OperationType::Process))]),
+        sent_messages(vec![(4, counted(OperationType::Send))]),
+        consumed_messages(vec![(4, counted(OperationType::Receive))]),
+    ]);
+}
+
+/// What a histogram recorded is what the span lasted, to the nanosecond.
+async fn durations_equal_the_spans<B: Broker>() {
+    let scene = Scene::<B>::new().await;
+    scene.whole_life(order()).await;
+    let spans = scene.telemetry.spans();
+    let seconds = |is_process: bool| {
+        let of = spans.iter().filter(|span| span.name.starts_with("process ") == is_process);
+        let mut seconds: Vec<f64> = of.map(crate::telemetry::FinishedSpan::seconds).collect();
+        seconds.sort_unstable_by(f64::total_cmp);
+        seconds
+    };
+    let recorded = |metric| scene.telemetry.histogram_sums(metric);
+    assert_eq!(spans.len(), if B::SETTLE.is_some() { 4 } else { 3 });
+    assert_eq!(recorded(semconv::CLIENT_OPERATION_DURATION), seconds(false));
+    assert_eq!(recorded(semconv::PROCESS_DURATION), seconds(true));
+}
+
+async fn failures_carry_their_class<B: Broker>() {
+    some_of_a_batch_fail::<B>(Fault::Fail).await;
+    some_of_a_batch_fail::<B>(Fault::Refuse).await;
+    let scene = Scene::<B>::new().await;
+    let failure = Err::<(), _>(std::fmt::Error);
+    let message = scene.receive_foreign(order()).await;
+    let handled = message.as_received().process(async { failure }).await;
+    assert_eq!(handled, failure);
+    let error = Failing { error_type: "core::fmt::Error".into(), description: "".into() };
+    let timed = |operation| scene.timed(operation, "orders", first::<B>());
+    let counted = scene.counted(OperationType::Receive, "orders", first::<B>());
+    scene.telemetry.assert_metrics([
+        operation_duration(vec![(1, timed(OperationType::Receive))]),
+        process_duration(vec![(1, failed(timed(OperationType::Process), &error))]),
+        consumed_messages(vec![(1, counted)]),
+    ]);
+}
+
+/// Those that were delivered, those that were lost, and those that were never sent.
+async fn some_of_a_batch_fail<B: Broker>(fault: Fault) {
+    let scene = Scene::<B>::new().await;
+    let failing = scene.broker.inject(fault);
+    let results = scene.broker.send_batch(vec![order(); 3]).await;
+    let lost = results.iter().filter(|result| result.is_err()).count() as u64;
+    assert_eq!(lost > 0, failing.is_some(), "{fault:?}: {results:?}");
+    let timed = scene.timed(OperationType::Send, "orders", first::<B>());
+    let counted = || scene.counted(OperationType::Send, "orders", first::<B>());
+    let timed = match &failing {
+        Some(failing) => failed(timed, failing),
+        None => timed,
+    };
+    let mut points = vec![(3 - lost, counted())];
+    let lost = if fault == Fault::Refuse { 0 } else { lost };
+    points.extend(failing.iter().map(|failing| (lost, failed(counted(), failing))));
+    points.retain(|(count, _)| *count > 0);
+    let messages = (!points.is_empty()).then(|| sent_messages(points));
+    let duration = operation_duration(vec![(1, timed)]);
+    scene.telemetry.assert_metrics([duration].into_iter().chain(messages));
+}
+
+async fn switched_off<B: Broker>() {
+    let scene = Scene::<B>::with(|builder| builder.with_metrics(false)).await;
+    scene.whole_life(order()).await;
+    scene.telemetry.assert_metrics([]);
+    assert_eq!(scene.telemetry.spans().len(), if B::SETTLE.is_some() { 4 } else { 3 });
+}
+
+/// Of the core alone: what was held and never received is counted by what processes it first.
+fn what_is_pushed_is_counted_when_processed() {
+    let telemetry = Telemetry::new();
+    let endpoint = bare::endpoint(&telemetry);
+    let held = endpoint.hold(Bare);
+    held.process_sync(|| ());
+    held.process_sync(|| ());
+    let batch: Batch<_> = [endpoint.hold(Bare), held, endpoint.hold(Bare)].into_iter().collect();
+    batch.process_sync(|| ());
+    let attributes = || {
+        vec![
+            (semconv::SYSTEM, "bare".into()),
+            (semconv::OPERATION_NAME, "process".into()),
+            (semconv::DESTINATION_NAME, "orders".into()),
+        ]
+    };
+    telemetry.assert_metrics([
+        process_duration(vec![(3, attributes())]),
+        consumed_messages(vec![(3, attributes())]),
+    ]);
+}

@@ -1,0 +1,225 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use opentelemetry::KeyValue;
+use opentelemetry_sdk::trace::SamplingDecision;
+use otel_messaging_core::{
+    AsReceived as _, AttributeValue, Clock, Destination, Endpoint, Field, Instrumentation, Message,
+    NotInjected, Operation, OperationType, OutgoingMessage, System, semconv,
+};
+
+use super::{
+    Broker, Outgoing,
+    bare::operation,
+    expect::{Attributes, operation_duration, sent_messages},
+    scene::{Scene, order, values},
+};
+use crate::{
+    attributes::assert_attributes,
+    spans::remote,
+    telemetry::{Seen, SeenBySampler, Telemetry},
+};
+
+/// Samplers see the conventions' set, and what a hook adds, when a span is created; the rest is
+/// for spans that record. A filter excludes operations from spans.
+pub async fn r19_samplers_see_what_matters<B: Broker>() {
+    seen_at_creation::<B>(SamplingDecision::RecordAndSample).await;
+    seen_at_creation::<B>(SamplingDecision::Drop).await;
+    a_hook_adds_at_creation::<B>().await;
+    a_filter_excludes::<B>().await;
+    sampled_out_builds_nothing(&SamplingDecision::Drop);
+    sampled_out_builds_nothing(&SamplingDecision::RecordAndSample);
+}
+
+async fn seen_at_creation<B: Broker>(decision: SamplingDecision) {
+    let sampler = SeenBySampler::new(decision.clone());
+    let telemetry = Telemetry::builder().with_sampler(sampler.clone());
+    let scene = Scene::<B>::on(telemetry, |builder| {
+        // These are asked for, and still nothing for samplers.
+        builder.with_message_keys(true).with_message_sizes(true).with_captured_headers(["other"])
+    })
+    .await;
+    scene.whole_life(order().with_headers([("other", "1")])).await;
+    scene.broker.send_batch(vec![order()]).await;
+    let batch = scene.broker.receive_batch(1).await.expect("a batch is received");
+    batch.process(async {}).await;
+    let single =
+        [Some(OperationType::Send), Some(OperationType::Receive), Some(OperationType::Process)];
+    let settle = B::SETTLE.map(|_| OperationType::Settle);
+    let batch = [
+        OperationType::Create,
+        OperationType::Send,
+        OperationType::Receive,
+        OperationType::Process,
+    ];
+    let operations = single.into_iter().chain([settle]).flatten().chain(batch);
+    let operations: Vec<OperationType> = operations.collect();
+    let seen = sampler.seen();
+    assert_eq!(seen.len(), operations.len(), "the sampler is asked once a span: {seen:#?}");
+    for (operation, seen) in operations.into_iter().zip(seen) {
+        assert_seen(&scene, operation, &seen, Vec::new());
+    }
+    let exported = scene.telemetry.spans().len();
+    assert_eq!(exported > 0, decision == SamplingDecision::RecordAndSample);
+}
+
+/// A span was created with just the sampling-relevant set, and `more`.
+#[track_caller]
+fn assert_seen<B: Broker>(
+    scene: &Scene<B>,
+    operation: OperationType,
+    seen: &Seen,
+    more: Attributes,
+) {
+    let place = super::Place { partition: super::expect::first::<B>(), position: None };
+    let name = scene.broker.destination(operation, "orders");
+    assert_eq!(seen.name, format!("{} {name}", scene.verb(operation)));
+    let mut expected = scene.counted(operation, "orders", place.partition);
+    expected.push((semconv::OPERATION_TYPE, operation.as_str().into()));
+    expected.extend(more);
+    assert_attributes(&seen.attributes, expected);
+}
+
+async fn a_hook_adds_at_creation<B: Broker>() {
+    let sampler = SeenBySampler::new(SamplingDecision::RecordAndSample);
+    let telemetry = Telemetry::builder().with_sampler(sampler.clone());
+    let scene = Scene::<B>::on(telemetry, |builder| {
+        builder.with_attributes(|operation, destination| {
+            let name = destination.map(|destination| destination.name().len()).unwrap_or_default();
+            vec![
+                KeyValue::new("app.operation", operation.name()),
+                KeyValue::new("app.length", i64::try_from(name).unwrap_or_default()),
+            ]
+        })
+    })
+    .await;
+    let place = scene.send(order()).await;
+    let added = |operation| -> Attributes {
+        let length = scene.broker.destination(operation, "orders").len();
+        let length = i64::try_from(length).expect("a short name");
+        vec![("app.operation", scene.verb(operation).into()), ("app.length", length.into())]
+    };
+    assert_seen(&scene, OperationType::Send, &sampler.seen()[0], added(OperationType::Send));
+    scene.receive().await;
+    scene.telemetry.assert_spans([
+        scene.sent(place).label("send").attributes(added(OperationType::Send)),
+        scene.received(place).linked_to(remote("send")).attributes(added(OperationType::Receive)),
+    ]);
+}
+
+/// No spans for what is excluded; context and metrics stay.
+async fn a_filter_excludes<B: Broker>() {
+    let excluded = |operation: Operation, destination: Option<&Destination<'_>>| {
+        let is_bill = destination.is_some_and(|destination| destination.name().contains("bills"));
+        !is_bill && operation.operation_type() != OperationType::Receive
+    };
+    let scene = Scene::<B>::with(|builder| builder.with_filter(excluded)).await;
+    let bill = || Outgoing::new("bills").with_partition(0);
+    let request = scene
+        .within("request", async {
+            scene.send(bill()).await;
+            super::scene::current_span()
+        })
+        .await;
+    let headers = B::headers_of(&scene.receive().await);
+    assert_eq!(values(&headers, "traceparent"), [super::scene::traceparent(&request)]);
+    scene.telemetry.clear();
+    let place = scene.send(order()).await;
+    let message = scene.receive().await;
+    message.as_received().process(async {}).await;
+    scene.telemetry.assert_spans([
+        scene.sent(place).label("send"),
+        scene.processed(place).linked_to(remote("send")),
+    ]);
+    let first = super::expect::first::<B>();
+    let points = |operation: OperationType| {
+        let timed = |name| (1, scene.timed(operation, name, first));
+        [timed("orders"), timed("bills")]
+    };
+    let counted = |operation: OperationType| {
+        let counted = |name| (1, scene.counted(operation, name, first));
+        vec![counted("orders"), counted("bills")]
+    };
+    let durations = points(OperationType::Send).into_iter().chain(points(OperationType::Receive));
+    let process = scene.timed(OperationType::Process, "orders", first);
+    scene.telemetry.assert_metrics([
+        operation_duration(durations.collect()),
+        sent_messages(counted(OperationType::Send)),
+        super::expect::consumed_messages(counted(OperationType::Receive)),
+        super::expect::process_duration(vec![(1, process)]),
+    ]);
+}
+
+/// A message that counts how often it is asked for what only spans want.
+#[derive(Default)]
+struct Counting(AtomicUsize);
+
+impl Counting {
+    fn asked(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Message for Counting {
+    fn destination(&self) -> Destination<'_> {
+        Destination::new("orders")
+    }
+
+    fn header(&self, name: &str) -> Option<&[u8]> {
+        if name == "captured" {
+            self.asked();
+        }
+        None
+    }
+
+    fn attributes<'a>(
+        &'a self,
+        _: OperationType,
+        visit: &mut dyn FnMut(&'static str, AttributeValue<'a>),
+    ) {
+        self.asked();
+        visit("position", 1.into());
+    }
+
+    fn key(&self) -> Option<&[u8]> {
+        self.asked();
+        None
+    }
+
+    fn body_size(&self) -> Option<usize> {
+        self.asked();
+        None
+    }
+
+    fn envelope_size(&self) -> Option<usize> {
+        self.asked();
+        None
+    }
+}
+
+impl OutgoingMessage for Counting {
+    fn replace_headers(&mut self, _: &[Field<'_>]) -> Result<(), NotInjected> {
+        Ok(())
+    }
+}
+
+/// Of the core alone: a message is asked for nothing that a span which is sampled out would show.
+fn sampled_out_builds_nothing(decision: &SamplingDecision) {
+    let telemetry = Telemetry::builder().with_sampler(SeenBySampler::new(decision.clone())).build();
+    let instrumentation = Instrumentation::builder()
+        .with_tracer_provider(telemetry.tracer_provider())
+        .with_metrics(false)
+        .with_message_keys(true)
+        .with_message_sizes(true)
+        .with_captured_headers(["captured"])
+        .build();
+    let system = System::new("counting", "counting", "1").with_key_attribute("key");
+    let endpoint = Endpoint::builder(system).build(&instrumentation);
+    let mut message = Counting::default();
+    endpoint.send(operation(OperationType::Send), &mut message).end();
+    let clock: Clock = endpoint.clock();
+    let received = endpoint.receive(operation(OperationType::Receive), clock, message);
+    received.process_sync(|| ());
+    received.settle(operation(OperationType::Settle)).end();
+    let asked = received.get_ref().0.load(Ordering::Relaxed);
+    assert_eq!(asked > 0, *decision == SamplingDecision::RecordAndSample, "asked {asked} times");
+}

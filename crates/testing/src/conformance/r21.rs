@@ -1,0 +1,125 @@
+use otel_messaging_core::{
+    AsReceived as _, OperationType, builder::InstrumentationBuilder, semconv,
+};
+
+use super::{
+    Broker, Outgoing, Place,
+    expect::Attributes,
+    scene::{Scene, foreign, foreign_context, order},
+};
+use crate::{
+    attributes::any,
+    spans::{ExpectedSpan, remote},
+};
+
+/// Keys, headers and sizes are off until asked for.
+pub async fn r21_off_until_asked_for<B: Broker>() {
+    recorded::<B>(|builder| builder, &[]).await;
+    recorded::<B>(|builder| builder.with_message_keys(true), &[What::Key]).await;
+    recorded::<B>(|builder| builder.with_message_sizes(true), &[What::Sizes]).await;
+    let captured: fn(InstrumentationBuilder) -> InstrumentationBuilder =
+        |builder| builder.with_captured_headers(["X-Shop", "absent"]);
+    recorded::<B>(captured, &[What::Header]).await;
+    what_is_no_text_is_left_out::<B>().await;
+    in_a_batch_on_the_links::<B>().await;
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum What {
+    Key,
+    Sizes,
+    Header,
+}
+
+const BODY: &str = "7 apples";
+
+fn message() -> Outgoing {
+    let headers = [("X-Shop", "north"), ("secret", "not to be seen")];
+    let message = order().with_headers(headers).with_body(BODY);
+    Outgoing { key: Some(b"customer 7".to_vec()), ..message }
+}
+
+fn asked_for<B: Broker>(what: &[What]) -> Attributes {
+    let mut attributes = Attributes::new();
+    if what.contains(&What::Key) {
+        attributes.extend(B::KEY.map(|key| (key, "customer 7".into())));
+    }
+    if what.contains(&What::Sizes) {
+        let size = i64::try_from(BODY.len()).expect("a short body");
+        attributes.push((semconv::MESSAGE_BODY_SIZE, size.into()));
+        attributes.extend(B::ENVELOPE_SIZE.then(|| (semconv::MESSAGE_ENVELOPE_SIZE, any())));
+    }
+    if what.contains(&What::Header) {
+        attributes.push(("messaging.header.x-shop", vec!["north"].into()));
+    }
+    attributes
+}
+
+async fn recorded<B: Broker>(
+    ask: fn(InstrumentationBuilder) -> InstrumentationBuilder,
+    what: &[What],
+) {
+    let scene = Scene::<B>::with(ask).await;
+    let place = scene.send(message()).await;
+    let received = scene.receive().await;
+    received.as_received().process(async {}).await;
+    scene.broker.settle(&received).await.expect("the message is settled");
+    let (attributes, linked) = (|| asked_for::<B>(what), || remote("send"));
+    let spans = [
+        scene.sent(place).label("send").attributes(attributes()),
+        scene.received(place).linked_to(linked()).attributes(attributes()),
+        scene.processed(place).label("process").linked_to(linked()).attributes(attributes()),
+    ];
+    // Settling is about a message that was told of already.
+    let settled = scene.settled(place).map(|settled| settled.child_of("process"));
+    let settled = settled.map(|settled| settled.linked_to(linked()));
+    scene.telemetry.assert_spans(spans.into_iter().chain(settled));
+}
+
+async fn what_is_no_text_is_left_out<B: Broker>() {
+    let scene = Scene::<B>::with(|builder| {
+        builder.with_message_keys(true).with_captured_headers(["binary", "null"])
+    })
+    .await;
+    let mut message = order();
+    message.key = Some(vec![0xff, 0xfe]);
+    if B::HEADERS.binary {
+        message.headers.push(("binary".to_owned(), Some(vec![0xff])));
+    }
+    if B::HEADERS.null {
+        message.headers.push(("null".to_owned(), None));
+    }
+    let place = scene.send(message).await;
+    scene.telemetry.assert_spans([scene.sent(place)]);
+}
+
+/// They are one message's, so they are on its link; and on the span that creates it.
+async fn in_a_batch_on_the_links<B: Broker>() {
+    let all = [What::Key, What::Sizes, What::Header];
+    let scene = Scene::<B>::with(|builder| {
+        builder.with_message_keys(true).with_message_sizes(true).with_captured_headers(["X-Shop"])
+    })
+    .await;
+    let carrying = |id| message().with_headers([("traceparent", foreign(id))]);
+    scene.broker.send_foreign(vec![carrying(1), carrying(2)]).await;
+    let batch = scene.broker.receive_batch(2).await.expect("a batch is received");
+    batch.process(async {}).await;
+    let linked = |span: ExpectedSpan, operation, place: Place, id| {
+        let mut attributes = asked_for::<B>(&all);
+        attributes.extend(scene.position_attribute(operation, place));
+        span.link_with(remote(foreign_context(id)), attributes)
+    };
+    scene.telemetry.assert_spans([OperationType::Receive, OperationType::Process].map(
+        |operation| {
+            batch.iter().zip(1..).fold(scene.batch(operation, 2), |span, (message, id)| {
+                linked(span, operation, B::place_of(message), id)
+            })
+        },
+    ));
+    scene.telemetry.clear();
+    scene.broker.send_batch(vec![message()]).await;
+    scene.telemetry.assert_spans([
+        scene.created().label("create").attributes(asked_for::<B>(&all)),
+        scene.sent_batch(1).linked_to("create"),
+    ]);
+}

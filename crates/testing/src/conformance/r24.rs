@@ -1,0 +1,158 @@
+use std::{
+    future::pending,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+};
+
+use opentelemetry::trace::SpanKind;
+use otel_messaging_core::{AsReceived as _, Message as _, OperationType, semconv};
+
+use super::{
+    Broker, Failing,
+    bare::{self, Bare, operation},
+    expect::{consumed_messages, failed, first, operation_duration, process_duration},
+    scene::{Scene, order, poll_once},
+};
+use crate::{spans::span, telemetry::Telemetry};
+
+/// An operation that was started ends once: what is dropped unfinished was cancelled, what has
+/// ended is not touched again, what was never started is nothing.
+pub async fn r24_drop_is_an_outcome<B: Broker>() {
+    a_handler_that_is_dropped::<B>().await;
+    a_guard_that_is_dropped::<B>().await;
+    ended_once::<B>().await;
+    never_started::<B>().await;
+    every_kind_of_operation();
+}
+
+fn cancelled() -> Failing {
+    Failing { error_type: "cancelled".into(), description: "".into() }
+}
+
+/// One message was received, and its processing ended once, like this.
+#[track_caller]
+fn assert_processed_once<B: Broker>(scene: &Scene<B>, failing: Option<&Failing>) {
+    let timed = |operation| scene.timed(operation, "orders", first::<B>());
+    let process = timed(OperationType::Process);
+    let process = match failing {
+        Some(failing) => failed(process, failing),
+        None => process,
+    };
+    let counted = scene.counted(OperationType::Receive, "orders", first::<B>());
+    scene.telemetry.assert_metrics([
+        process_duration(vec![(1, process)]),
+        operation_duration(vec![(1, timed(OperationType::Receive))]),
+        consumed_messages(vec![(1, counted)]),
+    ]);
+}
+
+async fn a_handler_that_is_dropped<B: Broker>() {
+    let scene = Scene::<B>::new().await;
+    let message = scene.receive_foreign(order()).await;
+    scene.telemetry.clear();
+    {
+        let mut process = pin!(message.as_received().process(pending::<()>()));
+        assert!(poll_once(process.as_mut()).is_pending());
+        scene.telemetry.assert_spans([]);
+    }
+    let process = scene.processed(B::place_of(&message));
+    scene.telemetry.assert_spans([process.failing(&cancelled())]);
+    assert_processed_once(&scene, Some(&cancelled()));
+
+    let scene = Scene::<B>::new().await;
+    scene.broker.send_foreign(vec![order()]).await;
+    let batch = scene.broker.receive_batch(1).await.expect("a batch is received");
+    scene.telemetry.clear();
+    {
+        let mut process = pin!(batch.process(pending::<()>()));
+        assert!(poll_once(process.as_mut()).is_pending());
+    }
+    let process = scene.batch(OperationType::Process, 1);
+    let place = scene.position_attribute(OperationType::Process, B::place_of(&batch[0]));
+    scene.telemetry.assert_spans([process.attributes(place).failing(&cancelled())]);
+    assert_processed_once(&scene, Some(&cancelled()));
+}
+
+async fn a_guard_that_is_dropped<B: Broker>() {
+    let scene = Scene::<B>::new().await;
+    let message = scene.receive_foreign(order()).await;
+    scene.telemetry.clear();
+    let operation = message.as_received().start_process();
+    // Others may hold its context longer than it lasts.
+    let context = operation.context();
+    drop(operation);
+    let process = || scene.processed(B::place_of(&message)).failing(&cancelled());
+    scene.telemetry.assert_spans([process()]);
+    drop(context);
+    scene.telemetry.assert_spans([process()]);
+    assert_processed_once(&scene, Some(&cancelled()));
+}
+
+async fn ended_once<B: Broker>() {
+    let scene = Scene::<B>::new().await;
+    let message = scene.receive_foreign(order()).await;
+    scene.telemetry.clear();
+    {
+        let mut process = pin!(message.as_received().process(async {}));
+        assert!(poll_once(process.as_mut()).is_ready());
+        // It is dropped after it was done.
+    }
+    scene.telemetry.assert_spans([scene.processed(B::place_of(&message))]);
+    assert_processed_once(&scene, None);
+}
+
+async fn never_started<B: Broker>() {
+    let scene = Scene::<B>::new().await;
+    let message = scene.receive_foreign(order()).await;
+    scene.telemetry.clear();
+    drop(message.as_received().process(async {}));
+    let batch: otel_messaging_core::Batch<B::Message<'_>> = Vec::new().into();
+    batch.process(async {}).await;
+    scene.telemetry.assert_spans([]);
+    let timed = scene.timed(OperationType::Receive, "orders", first::<B>());
+    let counted = scene.counted(OperationType::Receive, "orders", first::<B>());
+    scene.telemetry.assert_metrics([
+        operation_duration(vec![(1, timed)]),
+        consumed_messages(vec![(1, counted)]),
+    ]);
+}
+
+/// Of the core alone: whatever was started and dropped ends once.
+fn every_kind_of_operation() {
+    let telemetry = Telemetry::new();
+    let endpoint = bare::endpoint(&telemetry);
+    let span = |kind: OperationType, otel_kind| {
+        span(format!("{} orders", kind.as_str())).kind(otel_kind).attributes([
+            (semconv::SYSTEM, "bare".into()),
+            (semconv::OPERATION_NAME, kind.as_str().into()),
+            (semconv::OPERATION_TYPE, kind.as_str().into()),
+            (semconv::DESTINATION_NAME, "orders".into()),
+        ])
+    };
+    drop(endpoint.send(operation(OperationType::Send), &mut Bare));
+    let sent = || span(OperationType::Send, SpanKind::Producer);
+    telemetry.assert_spans([sent().failing(&cancelled())]);
+    telemetry.clear();
+
+    let mut handed_over = endpoint.send(operation(OperationType::Send), &mut Bare);
+    handed_over.handed_over();
+    drop(handed_over);
+    telemetry.assert_spans([sent()]);
+    telemetry.clear();
+
+    drop(endpoint.hold(Bare).settle(operation(OperationType::Settle)));
+    drop(endpoint.settle(operation(OperationType::Settle), Some(Bare.destination())));
+    let settled = || span(OperationType::Settle, SpanKind::Client).failing(&cancelled());
+    telemetry.assert_spans([settled(), settled()]);
+    telemetry.clear();
+
+    // Dropped by a panic: neither cancelled nor lost.
+    let work = || {
+        let _operation = endpoint.hold(Bare).start_process();
+        panic!("this handler panics, as the test wants");
+    };
+    let result: Result<(), _> = catch_unwind(AssertUnwindSafe(work));
+    result.expect_err("the panic goes on unwinding");
+    let processed = || span(OperationType::Process, SpanKind::Consumer);
+    telemetry.assert_spans([processed().error("panic", None)]);
+}

@@ -1,0 +1,99 @@
+use std::pin::pin;
+
+use opentelemetry::trace::SpanContext;
+use otel_messaging_core::AsReceived as _;
+
+use super::{
+    Broker, Fault,
+    scene::{Scene, current_span, order, poll_once, yield_now},
+};
+
+/// Between two polls nothing of ours is current, whatever is being waited for.
+pub async fn r25_no_guard_is_held_over_an_await<B: Broker>() {
+    between_polls::<B>().await;
+    two_at_a_time::<B>().await;
+    while_sending_and_receiving::<B>().await;
+}
+
+#[track_caller]
+fn assert_nothing_is_current() {
+    assert_eq!(current_span(), SpanContext::NONE, "a span is still current");
+}
+
+/// A handler that waits three times, and sees the same span whenever it goes on.
+async fn handler() {
+    let inside = current_span();
+    assert!(inside.is_valid());
+    for _ in 0..3 {
+        yield_now().await;
+        assert_eq!(current_span(), inside);
+    }
+}
+
+async fn between_polls<B: Broker>() {
+    let scene = Scene::<B>::new().await;
+    scene.broker.send_foreign(vec![order(); 5]).await;
+    let message = scene.receive().await;
+    let mut process = pin!(message.as_received().process(handler()));
+    for _ in 0..3 {
+        assert!(poll_once(process.as_mut()).is_pending());
+        assert_nothing_is_current();
+    }
+    assert!(poll_once(process.as_mut()).is_ready());
+    assert_nothing_is_current();
+
+    let by_value = scene.receive().await;
+    let mut process = pin!(B::process_with(by_value, |_| handler()));
+    assert!(poll_once(process.as_mut()).is_pending());
+    assert_nothing_is_current();
+
+    let message = scene.receive().await;
+    let mut process = pin!(message.as_received().process_classified(handler(), |()| None));
+    assert!(poll_once(process.as_mut()).is_pending());
+    assert_nothing_is_current();
+
+    let batch = scene.broker.receive_batch(2).await.expect("a batch is received");
+    {
+        let mut process = pin!(batch.process(handler()));
+        assert!(poll_once(process.as_mut()).is_pending());
+        assert_nothing_is_current();
+        // It is dropped in the middle.
+    }
+    assert_nothing_is_current();
+    let operation = batch.start_process();
+    assert_nothing_is_current();
+    operation.within(|| assert!(current_span().is_valid()));
+    assert_nothing_is_current();
+    operation.end();
+}
+
+/// Two handlers take turns in one thread, and neither sees the other's span.
+async fn two_at_a_time<B: Broker>() {
+    let scene = Scene::<B>::new().await;
+    scene.broker.send_foreign(vec![order(); 2]).await;
+    let (one, other) = (scene.receive().await, scene.receive().await);
+    let mut one = pin!(one.as_received().process(handler()));
+    let mut other = pin!(other.as_received().process(handler()));
+    for _ in 0..3 {
+        assert!(poll_once(one.as_mut()).is_pending());
+        assert!(poll_once(other.as_mut()).is_pending());
+        assert_nothing_is_current();
+    }
+    assert!(poll_once(other.as_mut()).is_ready());
+    assert!(poll_once(one.as_mut()).is_ready());
+    assert_nothing_is_current();
+}
+
+async fn while_sending_and_receiving<B: Broker>() {
+    let scene = Scene::<B>::new().await;
+    {
+        let mut receive = pin!(scene.broker.receive());
+        assert!(poll_once(receive.as_mut()).is_pending(), "there was a message");
+        assert_nothing_is_current();
+        let stalls = scene.broker.inject(Fault::Stall).is_some();
+        let mut send = pin!(scene.broker.send(order()));
+        assert!(poll_once(send.as_mut()).is_pending() || !stalls, "the client took the message");
+        assert_nothing_is_current();
+    }
+    assert_nothing_is_current();
+}

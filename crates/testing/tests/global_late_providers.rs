@@ -1,0 +1,48 @@
+//! Rule R1 with the global providers, which a process has once: the order of set-up does not
+//! matter.
+
+use opentelemetry::global;
+use otel_messaging_core::Instrumentation;
+use otel_messaging_testing::{
+    telemetry::Telemetry,
+    toy::{Broker, Consumer, Producer, Record},
+};
+
+#[tokio::test]
+async fn r01_providers_may_be_set_after_the_first_operation() {
+    let broker = Broker::new(1);
+    let producer = Producer::new(&broker, &Instrumentation::default());
+    let consumer = Consumer::new(&broker, ["orders"], &Instrumentation::default());
+
+    // Nobody records yet: everything works, and there is no context to write.
+    producer.send(Record::new("orders", "7 apples")).await.unwrap();
+    let early = consumer.receive().await.unwrap();
+    early.process(async {}).await;
+    assert_eq!(early.headers, []);
+
+    let telemetry = Telemetry::new();
+    global::set_tracer_provider(telemetry.tracer_provider());
+    telemetry.assert_spans([]);
+    producer.send(Record::new("orders", "7 apples")).await.unwrap();
+    let spans = telemetry.spans();
+    let names: Vec<&str> = spans.iter().map(|span| &*span.name).collect();
+    assert_eq!(names, ["publish orders"], "the tracer was looked up again");
+    telemetry.assert_metrics([]);
+
+    // The meter may come later still.
+    global::set_meter_provider(telemetry.meter_provider());
+    let late = consumer.receive().await.unwrap();
+    late.process(async {}).await;
+    assert_eq!(late.creation_context().span_context().span_id(), spans[0].span_context.span_id());
+    assert_eq!(telemetry.histogram_sums("messaging.process.duration").len(), 1);
+    assert_eq!(telemetry.histogram_sums("messaging.client.operation.duration").len(), 1);
+    let names: Vec<_> = telemetry.spans().into_iter().map(|span| span.name.clone()).collect();
+    assert_eq!(names, ["publish orders", "fetch orders", "process orders"]);
+
+    // They are kept: a provider that is set later is not for those who found one before.
+    let other = Telemetry::new();
+    global::set_tracer_provider(other.tracer_provider());
+    producer.send(Record::new("orders", "7 apples")).await.unwrap();
+    other.assert_spans([]);
+    assert_eq!(telemetry.spans().len(), 4);
+}
