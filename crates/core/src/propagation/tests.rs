@@ -130,10 +130,10 @@ fn both_paths_replace_what_a_message_carries() {
     let state = TraceState::from_key_value([("a", "1")]).unwrap();
     let mut baggage = Baggage::new();
     baggage.insert("tenant", "north");
-    let stale =
+    let outdated =
         [("traceparent", &b"00-stale"[..]), ("tracestate", b"stale=1"), ("baggage", b"stale=1")];
     for propagator in both_paths() {
-        let mut message = carried(&Bytes::of(stale));
+        let mut message = carried(&Bytes::of(outdated));
         propagator.inject(&span_context(TraceState::NONE), &Context::new(), &mut message).unwrap();
         let traceparent = format!("00-{TRACE}-{SPAN}-01");
         let bare = Bytes::of([("traceparent", traceparent.as_bytes())]);
@@ -157,9 +157,9 @@ fn both_paths_replace_what_a_message_carries() {
         assert_eq!(found.span_context(), &span_context(state.clone()));
         assert_eq!(found.baggage().unwrap().get("tenant").unwrap().as_str(), "north");
 
-        let mut message = carried(&Bytes::of(stale));
+        let mut message = carried(&Bytes::of(outdated));
         propagator.inject(&SpanContext::NONE, &Context::new(), &mut message).unwrap();
-        assert_eq!(message, carried(&Bytes::of(stale)), "{propagator:?}: nothing to say");
+        assert_eq!(message, carried(&Bytes::of(outdated)), "{propagator:?}: nothing to say");
     }
 }
 
