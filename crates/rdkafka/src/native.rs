@@ -214,78 +214,48 @@ fn with_c_name<T>(name: &str, f: impl FnOnce(&CStr) -> T) -> Option<T> {
     }
 }
 
-/// Here because the client's trait has an `unsafe` method.
-impl Message for message::BorrowedMessage<'_> {
-    type Headers = BorrowedHeaders;
+/// Implements the client's trait for a type that holds the client's own message: here, because it
+/// has an `unsafe` method.
+macro_rules! delegate_message {
+    ($message:ty, $headers:ty) => {
+        impl Message for $message {
+            type Headers = $headers;
 
-    fn key(&self) -> Option<&[u8]> {
-        self.get_ref().key()
-    }
+            fn key(&self) -> Option<&[u8]> {
+                self.get_ref().key()
+            }
 
-    fn payload(&self) -> Option<&[u8]> {
-        self.get_ref().payload()
-    }
+            fn payload(&self) -> Option<&[u8]> {
+                self.get_ref().payload()
+            }
 
-    unsafe fn payload_mut(&mut self) -> Option<&mut [u8]> {
-        // SAFETY: the caller promises what the client's method asks for.
-        unsafe { self.get_mut().payload_mut() }
-    }
+            unsafe fn payload_mut(&mut self) -> Option<&mut [u8]> {
+                // SAFETY: the caller promises what the client's method asks for.
+                unsafe { self.get_mut().payload_mut() }
+            }
 
-    fn topic(&self) -> &str {
-        self.get_ref().topic()
-    }
+            fn topic(&self) -> &str {
+                self.get_ref().topic()
+            }
 
-    fn partition(&self) -> i32 {
-        self.get_ref().partition()
-    }
+            fn partition(&self) -> i32 {
+                self.get_ref().partition()
+            }
 
-    fn offset(&self) -> i64 {
-        self.get_ref().offset()
-    }
+            fn offset(&self) -> i64 {
+                self.get_ref().offset()
+            }
 
-    fn timestamp(&self) -> Timestamp {
-        self.get_ref().timestamp()
-    }
+            fn timestamp(&self) -> Timestamp {
+                self.get_ref().timestamp()
+            }
 
-    fn headers(&self) -> Option<&BorrowedHeaders> {
-        self.get_ref().headers()
-    }
+            fn headers(&self) -> Option<&$headers> {
+                self.get_ref().headers()
+            }
+        }
+    };
 }
 
-/// Here because the client's trait has an `unsafe` method.
-impl Message for message::OwnedMessage {
-    type Headers = OwnedHeaders;
-
-    fn key(&self) -> Option<&[u8]> {
-        self.get_ref().key()
-    }
-
-    fn payload(&self) -> Option<&[u8]> {
-        self.get_ref().payload()
-    }
-
-    unsafe fn payload_mut(&mut self) -> Option<&mut [u8]> {
-        // SAFETY: the caller promises what the client's method asks for.
-        unsafe { self.get_mut().payload_mut() }
-    }
-
-    fn topic(&self) -> &str {
-        self.get_ref().topic()
-    }
-
-    fn partition(&self) -> i32 {
-        self.get_ref().partition()
-    }
-
-    fn offset(&self) -> i64 {
-        self.get_ref().offset()
-    }
-
-    fn timestamp(&self) -> Timestamp {
-        self.get_ref().timestamp()
-    }
-
-    fn headers(&self) -> Option<&OwnedHeaders> {
-        self.get_ref().headers()
-    }
-}
+delegate_message!(message::BorrowedMessage<'_>, BorrowedHeaders);
+delegate_message!(message::OwnedMessage, OwnedHeaders);

@@ -1,4 +1,5 @@
 //! The conformance suite on librdkafka's embedded cluster.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
 
 mod support;
 
@@ -121,8 +122,8 @@ impl Broker for Kafka {
         let full = FutureProducer::create(&full, DefaultClientContext, instrumentation)
             .expect("it is made");
         let filler = FutureRecord::<str, str>::to("filler").payload("x");
-        let filled = full.get_ref().send_result(filler).map_err(|(error, _)| error);
-        drop(filled.expect("there is room for one"));
+        let room = full.get_ref().send_result(filler).map_err(|(error, _)| error);
+        drop(room.expect("there is room for one"));
         config
             .set("group.id", "conformance")
             .set("group.protocol", "consumer")
@@ -300,7 +301,7 @@ impl Broker for Kafka {
 fn record(message: &Outgoing) -> FutureRecord<'_, [u8], [u8]> {
     FutureRecord {
         topic: &message.destination,
-        partition: message.partition.map(|partition| partition.cast_signed()),
+        partition: message.partition.map(u32::cast_signed),
         payload: Some(&message.body),
         key: message.key.as_deref(),
         timestamp: None,

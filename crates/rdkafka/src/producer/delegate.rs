@@ -1,4 +1,5 @@
-//! The client's `Producer` trait by delegation, written once for the three producers.
+//! What the producers have in common, written once: the client's `Producer` trait by delegation,
+//! and the methods of the two that hand records over without waiting.
 
 /// The methods of `Producer<$context, $part>` for a type with the client's own in `producer` and
 /// an endpoint in `sender.endpoint`: all are the client's, and sending offsets to a transaction
@@ -55,4 +56,79 @@ macro_rules! delegate_producer {
     };
 }
 
+/// The methods of a producer with the client's own, which is a `$client`, in `producer` and a
+/// `Sender` in `sender`. `$end` says in the docs when a span ends.
+macro_rules! producer_methods {
+    ($client:ty, $end:literal) => {
+        /// Sends a record, without waiting for its delivery.
+        #[doc = $end]
+        ///
+        /// # Errors
+        /// Those of the client, with the record. It may be sent again: its context is replaced
+        /// then.
+        pub fn send<'a, K, P>(
+            &self,
+            record: BaseRecord<'a, K, P, C::DeliveryOpaque>,
+        ) -> Result<(), (KafkaError, BaseRecord<'a, K, P, C::DeliveryOpaque>)>
+        where
+            K: ToBytes + ?Sized,
+            P: ToBytes + ?Sized,
+        {
+            self.sender().send(record, None, |record| self.producer.send(record))
+        }
+
+        /// [`send`](Self::send) for a record that was created in `creation`, which it carries away
+        /// instead of the send span's context; the send span links to it (rule R9).
+        ///
+        /// # Errors
+        /// As [`send`](Self::send).
+        pub fn send_created<'a, K, P>(
+            &self,
+            record: BaseRecord<'a, K, P, C::DeliveryOpaque>,
+            creation: &CreationContext,
+        ) -> Result<(), (KafkaError, BaseRecord<'a, K, P, C::DeliveryOpaque>)>
+        where
+            K: ToBytes + ?Sized,
+            P: ToBytes + ?Sized,
+        {
+            self.sender().send(record, Some(creation), |record| self.producer.send(record))
+        }
+
+        /// Sends records as one batch: a create span for each, and one send span that links to all
+        /// of them and ends with the last delivery report (rule R7).
+        ///
+        /// The results are in the order of the records.
+        ///
+        /// # Errors
+        /// For each record as [`send`](Self::send).
+        pub fn send_batch<'a, K, P>(
+            &self,
+            records: impl IntoIterator<Item = BaseRecord<'a, K, P, C::DeliveryOpaque>>,
+        ) -> Vec<Result<(), (KafkaError, BaseRecord<'a, K, P, C::DeliveryOpaque>)>>
+        where
+            K: ToBytes + ?Sized,
+            P: ToBytes + ?Sized,
+        {
+            self.sender().send_batch(records, |record| self.producer.send(record))
+        }
+
+        /// Serves delivery reports and other events, for as long as `timeout` says.
+        pub fn poll<T: Into<Timeout>>(&self, timeout: T) {
+            self.producer.poll(timeout);
+        }
+
+        /// The client's own producer. What is sent through it is not instrumented.
+        pub const fn get_ref(&self) -> &$client {
+            &self.producer
+        }
+
+        /// With what the client has learned meanwhile.
+        fn sender(&self) -> &Sender {
+            facts::learn_cluster(&self.sender.endpoint, self.producer.client());
+            &self.sender
+        }
+    };
+}
+
 pub(crate) use delegate_producer;
+pub(crate) use producer_methods;

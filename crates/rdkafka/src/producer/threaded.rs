@@ -13,7 +13,11 @@ use rdkafka::{
     util::Timeout,
 };
 
-use super::{Instrumented, base::Sender, delegate::delegate_producer};
+use super::{
+    Instrumented,
+    base::Sender,
+    delegate::{delegate_producer, producer_methods},
+};
 use crate::facts;
 
 /// [`rdkafka::producer::ThreadedProducer`], instrumented.
@@ -60,72 +64,10 @@ where
     C::DeliveryOpaque: 'static,
     Part: Partitioner,
 {
-    /// Sends a record, without waiting for its delivery. The span ends with the delivery report.
-    ///
-    /// # Errors
-    /// Those of the client, with the record. It may be sent again: its context is replaced then.
-    pub fn send<'a, K, P>(
-        &self,
-        record: BaseRecord<'a, K, P, C::DeliveryOpaque>,
-    ) -> Result<(), (KafkaError, BaseRecord<'a, K, P, C::DeliveryOpaque>)>
-    where
-        K: ToBytes + ?Sized,
-        P: ToBytes + ?Sized,
-    {
-        self.learn_cluster();
-        self.sender.send(record, None, |record| self.producer.send(record))
-    }
-
-    /// [`send`](Self::send) for a record that was created in `creation`, which it carries away
-    /// instead of the send span's context; the send span links to it (rule R9).
-    ///
-    /// # Errors
-    /// As [`send`](Self::send).
-    pub fn send_created<'a, K, P>(
-        &self,
-        record: BaseRecord<'a, K, P, C::DeliveryOpaque>,
-        creation: &CreationContext,
-    ) -> Result<(), (KafkaError, BaseRecord<'a, K, P, C::DeliveryOpaque>)>
-    where
-        K: ToBytes + ?Sized,
-        P: ToBytes + ?Sized,
-    {
-        self.learn_cluster();
-        self.sender.send(record, Some(creation), |record| self.producer.send(record))
-    }
-
-    /// Sends records as one batch: a create span for each, and one send span that links to all of
-    /// them and ends with the last delivery report (rule R7).
-    ///
-    /// The results are in the order of the records.
-    ///
-    /// # Errors
-    /// For each record as [`send`](Self::send).
-    pub fn send_batch<'a, K, P>(
-        &self,
-        records: impl IntoIterator<Item = BaseRecord<'a, K, P, C::DeliveryOpaque>>,
-    ) -> Vec<Result<(), (KafkaError, BaseRecord<'a, K, P, C::DeliveryOpaque>)>>
-    where
-        K: ToBytes + ?Sized,
-        P: ToBytes + ?Sized,
-    {
-        self.learn_cluster();
-        self.sender.send_batch(records, |record| self.producer.send(record))
-    }
-
-    /// Serves delivery reports and other events, beside the producer's own thread.
-    pub fn poll<T: Into<Timeout>>(&self, timeout: T) {
-        self.producer.poll(timeout);
-    }
-
-    fn learn_cluster(&self) {
-        facts::learn_cluster(&self.sender.endpoint, self.producer.client());
-    }
-
-    /// The client's own producer. What is sent through it is not instrumented.
-    pub const fn get_ref(&self) -> &bare::ThreadedProducer<Instrumented<C>, Part> {
-        &self.producer
-    }
+    producer_methods!(
+        bare::ThreadedProducer<Instrumented<C>, Part>,
+        "The span ends with the delivery report, which the producer's own thread fetches."
+    );
 }
 
 impl FromClientConfig for ThreadedProducer<DefaultProducerContext> {
