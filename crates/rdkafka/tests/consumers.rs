@@ -141,7 +141,7 @@ async fn both_partition_queues_hand_over_our_messages() {
     assert_eq!(queue.recv().await.unwrap().offset(), 0);
     assert_eq!(queue.stream().next().await.unwrap().unwrap().offset(), 1);
     let batch = queue.batches(2, PATIENCE).next().await.unwrap().unwrap();
-    assert_eq!(batch.iter().map(|message| message.offset()).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(batch.iter().map(Message::offset).collect::<Vec<_>>(), [2, 3]);
     serve.abort();
 
     let config = kafka.consumer_config();
@@ -584,11 +584,11 @@ async fn generic_code_and_existing_consumers_keep_working() {
     assert_eq!(message.as_received().creation_context(), message.creation_context());
     drop(message);
     assert_eq!(Arc::strong_count(&consumer.into_inner()), 1);
-    let base: BaseConsumer = kafka.consumer_config().create().unwrap();
-    assert_eq!(position(&base), 0);
-    assert!(!base.closed());
-    base.close_queue().unwrap();
-    drop(base.into_inner());
+    let polled: BaseConsumer = kafka.consumer_config().create().unwrap();
+    assert_eq!(position(&polled), 0);
+    assert!(!polled.closed());
+    polled.close_queue().unwrap();
+    drop(polled.into_inner());
     let bare: rdkafka::bare::consumer::BaseConsumer = kafka.consumer_config().create().unwrap();
     let mut wrapped = BaseConsumer::from(bare);
     wrapped.set_nonempty_callback(|| ());
