@@ -10,12 +10,12 @@ use opentelemetry::{
 };
 
 use crate::{
-    ErrorType, Failure, Message, Operation, OperationType, Outcome,
+    ErrorType, Failure, Message, OperationType, Outcome,
     endpoint::{Inner, Started},
     message::header_value,
     metrics::Messages,
     semconv,
-    target::{Partition, Target},
+    target::Target,
 };
 
 /// Failed messages of one batch that get an event: what SDKs keep by default.
@@ -31,7 +31,11 @@ const MAX_FAILURE_EVENTS: usize = 128;
 pub struct ActiveOperation(Option<Active>);
 
 impl ActiveOperation {
-    pub(crate) const NONE: Self = Self(None);
+    /// A function, as a constant would be copied in its full size.
+    #[inline]
+    pub(crate) const fn none() -> Self {
+        Self(None)
+    }
 
     pub(crate) const fn running(active: Active) -> Self {
         Self(Some(active))
@@ -68,9 +72,8 @@ impl ActiveOperation {
         if let Some(active) = &mut self.0
             && active.partition.is_none()
         {
-            let partition = active.target.partition(partition);
             if active.recording {
-                active.set_attribute(partition.attribute.clone());
+                active.set_attribute(active.target.partition_attribute(partition));
             }
             active.partition = Some(partition);
         }
@@ -131,15 +134,16 @@ impl ActiveOperation {
     }
 
     /// The operation succeeded.
+    #[inline]
     pub fn end(mut self) {
-        if let Some(active) = self.0.take() {
+        if let Some(active) = &mut self.0 {
             active.end(None);
         }
     }
 
     /// The operation failed. Of a send, the broker was asked and the messages count as sent.
     pub fn fail(mut self, failure: Failure) {
-        if let Some(mut active) = self.0.take() {
+        if let Some(active) = &mut self.0 {
             active.handed_over = true;
             active.end(Some(failure));
         }
@@ -147,7 +151,7 @@ impl ActiveOperation {
 
     /// The client refused the messages: the operation failed, and nothing was sent.
     pub fn reject(mut self, failure: Failure) {
-        if let Some(active) = self.0.take() {
+        if let Some(active) = &mut self.0 {
             active.end(Some(failure));
         }
     }
@@ -166,14 +170,10 @@ impl ActiveOperation {
 }
 
 impl Drop for ActiveOperation {
+    #[inline]
     fn drop(&mut self) {
-        let Some(active) = self.0.take() else { return };
-        if active.handed_over {
-            active.end(None);
-        } else {
-            let panicking = thread::panicking();
-            let error = if panicking { ErrorType::PANIC } else { ErrorType::CANCELLED };
-            active.end(Some(Failure::new(error)));
+        if let Some(active) = &mut self.0 {
+            active.end_unfinished();
         }
     }
 }
@@ -182,9 +182,8 @@ impl Drop for ActiveOperation {
 #[derive(Debug)]
 pub(crate) struct Active {
     inner: Arc<Inner>,
-    operation: Operation,
     target: Arc<Target>,
-    partition: Option<Arc<Partition>>,
+    partition: Option<u32>,
     span: RunningSpan,
     recording: bool,
     started: Started,
@@ -192,6 +191,7 @@ pub(crate) struct Active {
     messages: u64,
     withdrawn: u64,
     handed_over: bool,
+    ended: bool,
 }
 
 #[derive(Debug)]
@@ -205,12 +205,21 @@ enum RunningSpan {
     },
 }
 
+impl RunningSpan {
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        match self {
+            Self::Alone(span) => span.set_attribute(attribute),
+            Self::Within { context, .. } => context.span().set_attribute(attribute),
+            Self::None => {}
+        }
+    }
+}
+
 impl Active {
     pub(crate) fn new(
         inner: Arc<Inner>,
-        operation: Operation,
         target: Arc<Target>,
-        partition: Option<Arc<Partition>>,
+        partition: Option<u32>,
         span: Option<BoxedSpan>,
         started: Started,
     ) -> Self {
@@ -218,7 +227,6 @@ impl Active {
         let span = span.map_or(RunningSpan::None, RunningSpan::Alone);
         let mut active = Self {
             inner,
-            operation,
             target,
             partition,
             span,
@@ -227,6 +235,7 @@ impl Active {
             messages: 1,
             withdrawn: 0,
             handed_over: false,
+            ended: false,
         };
         if recording {
             active.describe_endpoint();
@@ -276,19 +285,15 @@ impl Active {
 
     pub(crate) fn set_attribute(&mut self, attribute: KeyValue) {
         if self.recording {
-            match &mut self.span {
-                RunningSpan::Alone(span) => span.set_attribute(attribute),
-                RunningSpan::Within { context, .. } => context.span().set_attribute(attribute),
-                RunningSpan::None => {}
-            }
+            self.span.set_attribute(attribute);
         }
     }
 
     fn describe_endpoint(&mut self) {
-        let inner = Arc::clone(&self.inner);
-        if self.operation.operation_type() != OperationType::Create {
+        let Self { inner, target, span, .. } = self;
+        if target.operation.operation_type() != OperationType::Create {
             for attribute in inner.span_attributes().chain(inner.learned()) {
-                self.set_attribute(attribute.clone());
+                span.set_attribute(attribute.clone());
             }
         }
     }
@@ -298,28 +303,44 @@ impl Active {
         if !self.recording {
             return;
         }
-        let operation = self.operation.operation_type();
+        let Self { inner, target, span, .. } = self;
+        let operation = target.operation.operation_type();
         message.attributes(operation, &mut |key, value| {
-            self.set_attribute(value.to_key_value(key));
+            span.set_attribute(value.to_key_value(key));
         });
         if operation != OperationType::Settle {
-            let inner = Arc::clone(&self.inner);
-            asked_for(&inner, message, |attribute| self.set_attribute(attribute));
+            asked_for(inner, message, |attribute| span.set_attribute(attribute));
         }
     }
 
-    pub(crate) fn end(mut self, failure: Option<Failure>) {
-        let elapsed = self.started.instant.elapsed();
+    /// It is dropped: it was handed over, or it was interrupted (R24).
+    fn end_unfinished(&mut self) {
+        if self.ended {
+            return;
+        }
+        let interrupted = || {
+            let panicking = thread::panicking();
+            Failure::new(if panicking { ErrorType::PANIC } else { ErrorType::CANCELLED })
+        };
+        self.end((!self.handed_over).then(interrupted));
+    }
+
+    pub(crate) fn end(&mut self, failure: Option<Failure>) {
+        self.ended = true;
+        // Nobody asks for the time.
+        if !self.recording && self.inner.instruments().is_none() {
+            return;
+        }
+        let elapsed = self.started.elapsed();
         let failure = failure.map(|mut failure| {
             failure.error_type = self.inner.settings.error_type(failure.error_type);
             failure
         });
         if let Some(instruments) = self.inner.instruments() {
             let messages = self.counted(failure.as_ref());
-            let series = self.partition.as_ref().and_then(|partition| partition.series.as_ref());
             let error = failure.as_ref().map(|failure| &failure.error_type);
-            let kind = self.operation.operation_type();
-            let series = series.unwrap_or(&self.target.series);
+            let kind = self.target.operation.operation_type();
+            let series = self.target.series(self.partition);
             instruments.record(kind, series, elapsed, messages, error);
         }
         if let Some(failure) = failure {
@@ -337,7 +358,7 @@ impl Active {
 
     fn counted(&self, failure: Option<&Failure>) -> Messages {
         let all = self.messages.saturating_sub(self.withdrawn);
-        match (self.operation.operation_type(), failure) {
+        match (self.target.operation.operation_type(), failure) {
             (OperationType::Settle | OperationType::Create, _) => Messages::default(),
             (OperationType::Receive | OperationType::Process, _) | (OperationType::Send, None) => {
                 Messages { succeeded: all, failed: 0 }

@@ -11,7 +11,7 @@ use crate::{
     ActiveOperation, AsReceived, AttributeValue, Destination, Failure, Message, Operation,
     OperationType, Outcome, Received,
     active::{Active, asked_for},
-    endpoint::{Inner, Start, Started, ambient},
+    endpoint::{Inner, Start, ambient},
     semconv,
 };
 
@@ -100,35 +100,39 @@ impl<L: AsReceived> Batch<L> {
     /// Starts to process this batch, for code that is neither one future nor one closure. The
     /// work is done in [`ActiveOperation::context`]. An empty batch has no span.
     pub fn start_process(&self) -> ActiveOperation {
-        let Some(first) = self.messages.first() else { return ActiveOperation::NONE };
+        let Some(first) = self.messages.first() else { return ActiveOperation::none() };
         let endpoint = first.as_received().endpoint();
-        let Some(inner) = &endpoint.0 else { return ActiveOperation::NONE };
-        let Some(ambient) = ambient() else { return ActiveOperation::NONE };
+        let Some(inner) = &endpoint.0 else { return ActiveOperation::none() };
+        let Some(ambient) = ambient() else { return ActiveOperation::none() };
         let messages = || self.messages.iter().map(AsReceived::as_received);
         let common = Common::of(OperationType::Process, messages().map(Received::get_ref));
         let links = || {
             self.messages.iter().filter_map(|message| {
-                let own = self.link_attributes.as_ref().map(|attributes| attributes(message));
+                let own = self.link_attributes.as_ref();
+                let own = own.and_then(|own| inner.settings.guard(|| own(message)));
                 common.link(inner, message.as_received(), own.unwrap_or_default())
             })
         };
+        let all = all_links(self.messages.len(), links());
+        let linked = all.len();
         let mut active = inner.start(Start {
             operation: Operation::PROCESS,
             destination: common.destination(),
             parent: &ambient,
-            links: links().collect(),
+            links: all,
             is_creation_context: false,
             wants_span: true,
-            started: Started::now(),
+            started: inner.now(),
         });
         common.describe(&mut active, self.messages.len());
-        overflow_links(&active, links());
-        active.count(messages().filter(|message| message.count()).count() as u64);
+        overflow_links(&active, linked, links());
+        let own = active.span_context();
+        let process = |message: &&Received<_>| message.start_process_in(own.as_ref());
+        active.count(messages().filter(process).count() as u64);
         active.work_in(|span| match span {
             Some(span) => ambient.with_span(span),
             None => ambient.clone(),
         });
-        active.with_span_context(|own| messages().for_each(|message| message.set_processed(own)));
         ActiveOperation::running(active)
     }
 }
@@ -262,10 +266,11 @@ impl<'a> Common<'a> {
     fn varying<M: Message>(&self, message: &M, attributes: &mut Vec<KeyValue>) {
         let mut push = |attribute| {
             // Most have one: a list that grows by itself would take room for four.
-            if attributes.is_empty() {
-                attributes.reserve_exact(1);
+            if attributes.capacity() == 0 {
+                *attributes = vec![attribute];
+            } else {
+                attributes.push(attribute);
             }
-            attributes.push(attribute);
         };
         message.attributes(self.operation, &mut |key, value| {
             if !self.attributes.contains(&(key, value)) {
@@ -273,9 +278,8 @@ impl<'a> Common<'a> {
             }
         });
         let common = self.destination();
-        let destination = (common.and_then(|common| common.partition()).is_none()
-            || common.is_none())
-        .then(|| message.destination());
+        let destination =
+            common.and_then(|common| common.partition()).is_none().then(|| message.destination());
         if let Some(destination) = destination {
             if common.is_none() {
                 let name = destination.name().to_owned();
@@ -289,20 +293,27 @@ impl<'a> Common<'a> {
     }
 }
 
+/// The links of so many messages at most, in a list that is allocated once.
+pub(crate) fn all_links(messages: usize, links: impl Iterator<Item = Link>) -> Vec<Link> {
+    let mut all = Vec::with_capacity(messages);
+    all.extend(links);
+    all
+}
+
 /// Gives the links that the SDK cut off to children of the span, so that none is lost (R15).
+///
+/// The span was given `linked` links, which are made again where they are too many: few batches
+/// have to pay for that, where keeping them would cost all.
 ///
 /// All links were given to the span, so that its sampler saw them all. The children last no time
 /// and have no operation: they only carry.
-pub(crate) fn overflow_links(active: &Active, links: impl Iterator<Item = Link>) {
+pub(crate) fn overflow_links(active: &Active, linked: usize, links: impl Iterator<Item = Link>) {
     let inner = active.inner();
     let limit = inner.settings.link_limit;
-    if !active.is_recording() {
+    if !active.is_recording() || linked <= limit {
         return;
     }
     let mut links = links.skip(limit).peekable();
-    if links.peek().is_none() {
-        return;
-    }
     let Some(own) = active.span_context() else { return };
     let parent = Context::new().with_remote_span_context(own);
     let now = active.started().time;

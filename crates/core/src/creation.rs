@@ -49,6 +49,7 @@ impl CreationContext {
         }
     }
 
+    #[inline]
     pub(crate) fn new(span_context: SpanContext, baggage: Option<Baggage>) -> Self {
         Self { span_context, baggage: baggage.map(Arc::new) }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, OnceLock},
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use opentelemetry::{
@@ -16,6 +16,7 @@ use crate::{
     active::Active,
     diagnostics::Diagnostic,
     instrumentation::Settings,
+    interned::Attribute,
     metrics::Instruments,
     propagation::Propagator,
     semconv,
@@ -63,7 +64,7 @@ impl Endpoint {
 
     /// Starts the clock of an operation whose span is made when it is done (rule R11).
     pub fn clock(&self) -> Clock {
-        Clock(self.0.is_some().then(Started::now))
+        Clock(self.0.as_ref().map(|inner| inner.now()))
     }
 
     /// Adds an attribute that the client learned late, such as the cluster's id, to all spans
@@ -107,19 +108,17 @@ impl Builder {
 
     /// `messaging.consumer.group.name`, on consumers.
     pub fn consumer_group(mut self, group: &str) -> Self {
-        let group: Arc<str> = group.into();
-        self.0.attributes.push(KeyValue::new(semconv::CONSUMER_GROUP_NAME, group));
+        self.0.attributes.push(Attribute::new(semconv::CONSUMER_GROUP_NAME, group));
         self
     }
 
     /// `server.address` and `server.port`. An IPv6 address is given without brackets.
     pub fn server(mut self, address: &str, port: Option<u16>) -> Self {
-        let shared: Arc<str> = address.into();
-        self.0.attributes.push(KeyValue::new(semconv::SERVER_ADDRESS, shared));
+        self.0.attributes.push(Attribute::new(semconv::SERVER_ADDRESS, address));
         let host = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
         self.0.server = Some(match port {
             Some(port) => {
-                self.0.attributes.push(KeyValue::new(semconv::SERVER_PORT, i64::from(port)));
+                self.0.attributes.push(Attribute::Int(semconv::SERVER_PORT, i64::from(port)));
                 format!("{host}:{port}")
             }
             None => host,
@@ -155,7 +154,7 @@ impl Builder {
 pub(crate) struct Facts {
     pub(crate) system: System,
     /// For spans and metrics.
-    pub(crate) attributes: Vec<KeyValue>,
+    pub(crate) attributes: Vec<Attribute>,
     /// For spans only.
     span_attributes: Vec<KeyValue>,
     server: Option<String>,
@@ -174,12 +173,18 @@ pub struct Clock(pub(crate) Option<Started>);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Started {
     pub(crate) time: SystemTime,
-    pub(crate) instant: Instant,
+    /// For metrics. A span by itself goes by the wall clock alone, as the SDK's own do: reading a
+    /// clock is a good part of what a span costs.
+    instant: Option<Instant>,
 }
 
 impl Started {
-    pub(crate) fn now() -> Self {
-        Self { time: SystemTime::now(), instant: Instant::now() }
+    pub(crate) fn elapsed(self) -> Duration {
+        match self.instant {
+            Some(instant) => instant.elapsed(),
+            // The clock was set back.
+            None => self.time.elapsed().unwrap_or_default(),
+        }
     }
 }
 
@@ -211,14 +216,16 @@ pub(crate) struct Start<'a> {
 }
 
 impl Inner {
+    pub(crate) fn now(&self) -> Started {
+        Started { time: SystemTime::now(), instant: self.settings.metrics.then(Instant::now) }
+    }
+
     /// Starts an operation: its span, if one is wanted, and what its metrics will need.
     pub(crate) fn start(self: &Arc<Self>, start: Start<'_>) -> Active {
         let Start { operation, destination, parent, links, started, .. } = start;
         let target =
             self.targets.find(operation, destination.as_ref(), &self.facts, &self.settings);
-        let partition = destination
-            .and_then(|destination| destination.partition())
-            .map(|partition| target.partition(partition));
+        let partition = destination.and_then(|destination| destination.partition());
         let wants_span = start.wants_span
             && self.settings.tracing
             && self.settings.passes(operation, destination.as_ref());
@@ -226,12 +233,14 @@ impl Inner {
             let mut attributes = Vec::with_capacity(
                 target.attributes.len() + self.facts.span_attributes.len() + LATER_ATTRIBUTES,
             );
-            attributes.extend_from_slice(&target.attributes);
+            attributes.extend(target.attributes.iter().map(Attribute::to_key_value));
             if let Some(destination) = &destination {
                 describe_destination(destination, &target, &mut attributes);
             }
-            attributes.extend(partition.as_ref().map(|partition| partition.attribute.clone()));
-            attributes.extend(self.settings.extra_attributes(operation, destination.as_ref()));
+            attributes.extend(partition.map(|id| target.partition_attribute(id)));
+            if let Some(extra) = self.settings.extra_attributes(operation, destination.as_ref()) {
+                attributes.extend(extra);
+            }
             let kind = operation.operation_type().span_kind(start.is_creation_context);
             self.start_span(
                 SpanBuilder {
@@ -245,7 +254,7 @@ impl Inner {
                 parent,
             )
         });
-        Active::new(Arc::clone(self), operation, target, partition, span.flatten(), started)
+        Active::new(Arc::clone(self), target, partition, span.flatten(), started)
     }
 
     /// Starts a span, or finds that there is nobody to record it.

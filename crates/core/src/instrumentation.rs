@@ -360,22 +360,22 @@ impl Settings {
 
     /// Whether `name` is among the first distinct ones, which may become labels (R20).
     pub(crate) fn admits(&self, name: &str) -> bool {
-        let admitted = |names: &HashSet<Box<str>>| names.contains(name);
-        {
-            let names = self.destinations.read().unwrap_or_else(PoisonError::into_inner);
-            if admitted(&names) {
-                return true;
-            }
-            if names.len() >= self.destination_limit {
-                self.diagnostics.report(Diagnostic::TooManyDestinations);
-                return false;
-            }
+        let names = self.destinations.read().unwrap_or_else(PoisonError::into_inner);
+        let (is_known, is_full) = (names.contains(name), names.len() >= self.destination_limit);
+        // Whoever hears a diagnostic may send messages too: no lock is held while it is given.
+        drop(names);
+        if is_known {
+            return true;
+        }
+        if is_full {
+            self.diagnostics.report(Diagnostic::TooManyDestinations);
+            return false;
         }
         let mut names = self.destinations.write().unwrap_or_else(PoisonError::into_inner);
         if names.len() < self.destination_limit {
             names.insert(name.into());
         }
-        admitted(&names)
+        names.contains(name)
     }
 
     pub(crate) fn template(&self, name: &str) -> Option<Cow<'static, str>> {
@@ -398,13 +398,9 @@ impl Settings {
         &self,
         operation: Operation,
         destination: Option<&Destination<'_>>,
-    ) -> Vec<KeyValue> {
-        match &self.attributes {
-            Some(Hook(attributes)) => {
-                self.guard(|| attributes(operation, destination)).unwrap_or_default()
-            }
-            None => Vec::new(),
-        }
+    ) -> Option<Vec<KeyValue>> {
+        let Hook(attributes) = self.attributes.as_ref()?;
+        self.guard(|| attributes(operation, destination))
     }
 
     pub(crate) fn error_type(&self, error_type: ErrorType) -> ErrorType {
@@ -417,7 +413,7 @@ impl Settings {
     }
 
     /// Runs the application's code, whose panic must not become the message's (R4).
-    fn guard<T>(&self, hook: impl FnOnce() -> T) -> Option<T> {
+    pub(crate) fn guard<T>(&self, hook: impl FnOnce() -> T) -> Option<T> {
         let result = catch_unwind(AssertUnwindSafe(hook)).ok();
         if result.is_none() {
             self.diagnostics.report(Diagnostic::HookPanicked);

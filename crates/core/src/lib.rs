@@ -44,6 +44,7 @@ mod destination;
 mod diagnostics;
 mod endpoint;
 mod instrumentation;
+mod interned;
 mod message;
 mod metrics;
 mod operation;

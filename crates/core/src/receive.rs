@@ -2,7 +2,7 @@
 
 use crate::{
     AsReceived, Destination, Endpoint, Failure, Message, Operation, ReceiveSpans, Received,
-    batch::{Common, overflow_links},
+    batch::{Common, all_links, overflow_links},
     endpoint::{Clock, Start, ambient},
     send::link_to,
 };
@@ -51,18 +51,20 @@ impl Endpoint {
         let common = Common::of(operation.operation_type(), messages().map(Received::get_ref));
         let links = || messages().filter_map(|message| common.link(inner, message, Vec::new()));
         let wants_span = inner.settings.receive_spans != ReceiveSpans::None;
+        let all = if wants_span { all_links(batch.len(), links()) } else { Vec::new() };
+        let linked = all.len();
         let mut active = inner.start(Start {
             operation,
             destination: common.destination(),
             parent: &context,
-            links: if wants_span { links().collect() } else { Vec::new() },
+            links: all,
             is_creation_context: false,
             wants_span,
             started,
         });
         active.count(batch.len() as u64);
         common.describe(&mut active, batch.len());
-        overflow_links(&active, links());
+        overflow_links(&active, linked, links());
         active.end(None);
         for message in messages() {
             message.count();

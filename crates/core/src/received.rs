@@ -1,11 +1,8 @@
 //! A message with the context it was created in, and what can be done with it.
 
 use std::{
-    fmt,
-    sync::{
-        OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    fmt, mem,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use opentelemetry::trace::{Link, SpanContext, TraceContextExt};
@@ -13,7 +10,7 @@ use opentelemetry::trace::{Link, SpanContext, TraceContextExt};
 use crate::{
     ActiveOperation, CreationContext, Destination, Endpoint, Failure, Message, Operation, Outcome,
     ProcessParent,
-    endpoint::{Start, Started, ambient},
+    endpoint::{Start, ambient},
     send::link_to,
 };
 
@@ -24,10 +21,16 @@ pub struct Received<M> {
     message: M,
     creation: CreationContext,
     endpoint: Endpoint,
+    progress: Mutex<Progress>,
+}
+
+/// What became of a message so far. One lock for both, as every message of a batch takes it.
+#[derive(Clone, Default)]
+struct Progress {
     /// The span that processed it first, which a settlement may be a child of (R17).
-    processed: OnceLock<SpanContext>,
+    processed: Option<SpanContext>,
     /// Whether it was counted as consumed (R18).
-    counted: AtomicBool,
+    counted: bool,
 }
 
 /// What holds a [`Received`] message: it may be a member of a [`Batch`](crate::Batch).
@@ -49,13 +52,7 @@ impl<M: Message> AsReceived for Received<M> {
 
 impl<M> Received<M> {
     pub(crate) fn new(endpoint: Endpoint, message: M, creation: CreationContext) -> Self {
-        Self {
-            message,
-            creation,
-            endpoint,
-            processed: OnceLock::new(),
-            counted: AtomicBool::new(false),
-        }
+        Self { message, creation, endpoint, progress: Mutex::default() }
     }
 
     /// The message.
@@ -79,8 +76,7 @@ impl<M> Received<M> {
             message: form(self.message),
             creation: self.creation,
             endpoint: self.endpoint,
-            processed: self.processed,
-            counted: self.counted,
+            progress: self.progress,
         }
     }
 
@@ -90,8 +86,7 @@ impl<M> Received<M> {
             message: form(&self.message),
             creation: self.creation.clone(),
             endpoint: self.endpoint.clone(),
-            processed: self.processed.clone(),
-            counted: AtomicBool::new(self.counted.load(Ordering::Relaxed)),
+            progress: Mutex::new(self.progress().clone()),
         }
     }
 
@@ -107,18 +102,26 @@ impl<M> Received<M> {
 
     /// Counts it as consumed; says whether it was not before.
     pub(crate) fn count(&self) -> bool {
-        !self.counted.swap(true, Ordering::Relaxed)
+        self.start_process_in(None)
     }
 
     pub(crate) fn set_counted(&mut self) {
-        *self.counted.get_mut() = true;
+        self.progress.get_mut().unwrap_or_else(PoisonError::into_inner).counted = true;
     }
 
-    pub(crate) fn set_processed(&self, span: &SpanContext) {
-        if self.processed.get().is_none() {
-            // A second process span at the same time is as good a parent.
-            let _ = self.processed.set(span.clone());
+    /// Counts it as consumed, and remembers the first span that processed it; says whether it was
+    /// not counted before.
+    pub(crate) fn start_process_in(&self, span: Option<&SpanContext>) -> bool {
+        let mut progress = self.progress();
+        if progress.processed.is_none() {
+            progress.processed = span.cloned();
         }
+        !mem::replace(&mut progress.counted, true)
+    }
+
+    /// Never locked for longer than it takes to copy it.
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -166,8 +169,8 @@ impl<M: Message> Received<M> {
     /// Starts to process this message, for code that is neither one future nor one closure. The
     /// work is done in [`ActiveOperation::context`].
     pub fn start_process(&self) -> ActiveOperation {
-        let Some(inner) = &self.endpoint.0 else { return ActiveOperation::NONE };
-        let Some(ambient) = ambient() else { return ActiveOperation::NONE };
+        let Some(inner) = &self.endpoint.0 else { return ActiveOperation::none() };
+        let Some(ambient) = ambient() else { return ActiveOperation::none() };
         let creation = self.creation.is_valid().then(|| self.creation.span_context());
         let has_ambient = ambient.span().span_context().is_valid();
         let creation_is_parent = match inner.settings.process_parent {
@@ -193,10 +196,11 @@ impl<M: Message> Received<M> {
             links,
             is_creation_context: false,
             wants_span: true,
-            started: Started::now(),
+            started: inner.now(),
         });
         active.describe(&self.message);
-        active.count(u64::from(self.count()));
+        let own = active.span_context();
+        active.count(u64::from(self.start_process_in(own.as_ref())));
         active.work_in(|span| {
             let context = match (span, creation) {
                 (Some(span), _) => ambient.with_span(span),
@@ -208,19 +212,18 @@ impl<M: Message> Received<M> {
             };
             self.creation.bring_baggage(context)
         });
-        active.with_span_context(|own| self.set_processed(own));
         ActiveOperation::running(active)
     }
 
     /// Starts to settle this message: a CLIENT span that links to the creation context and is a
     /// child of the ambient span, else of the one that processed the message (R17).
     pub fn settle(&self, operation: Operation) -> ActiveOperation {
-        let Some(inner) = &self.endpoint.0 else { return ActiveOperation::NONE };
-        let Some(mut parent) = ambient() else { return ActiveOperation::NONE };
+        let Some(inner) = &self.endpoint.0 else { return ActiveOperation::none() };
+        let Some(mut parent) = ambient() else { return ActiveOperation::none() };
         if !parent.span().span_context().is_valid()
-            && let Some(processed) = self.processed.get()
+            && let Some(processed) = self.progress().processed.clone()
         {
-            parent = parent.with_remote_span_context(processed.clone());
+            parent = parent.with_remote_span_context(processed);
         }
         let links = self.creation.is_valid().then(|| link_to(&self.creation));
         let mut active = inner.start(Start {
@@ -230,7 +233,7 @@ impl<M: Message> Received<M> {
             links: links.into_iter().collect(),
             is_creation_context: false,
             wants_span: inner.settings.settle_spans,
-            started: Started::now(),
+            started: inner.now(),
         });
         active.describe(&self.message);
         ActiveOperation::running(active)
@@ -244,8 +247,8 @@ impl Endpoint {
         operation: Operation,
         destination: Option<Destination<'_>>,
     ) -> ActiveOperation {
-        let Some(inner) = &self.0 else { return ActiveOperation::NONE };
-        let Some(parent) = ambient() else { return ActiveOperation::NONE };
+        let Some(inner) = &self.0 else { return ActiveOperation::none() };
+        let Some(parent) = ambient() else { return ActiveOperation::none() };
         ActiveOperation::running(inner.start(Start {
             operation,
             destination,
@@ -253,7 +256,7 @@ impl Endpoint {
             links: Vec::new(),
             is_creation_context: false,
             wants_span: inner.settings.settle_spans,
-            started: Started::now(),
+            started: inner.now(),
         }))
     }
 }

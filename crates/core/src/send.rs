@@ -9,9 +9,9 @@ use opentelemetry::{
 
 use crate::{
     ActiveOperation, CreationContext, Endpoint, ExistingContext, Operation, OutgoingMessage,
-    batch::{Common, overflow_links},
+    batch::{Common, all_links, overflow_links},
     diagnostics::Diagnostic,
-    endpoint::{Inner, Start, Started, ambient},
+    endpoint::{Inner, Start, ambient},
 };
 
 impl Endpoint {
@@ -19,35 +19,15 @@ impl Endpoint {
     ///
     /// A context that the message carried already is linked and replaced, or kept, as
     /// [`ExistingContext`] says (R8, R9).
+    #[inline]
     pub fn send<M>(&self, operation: Operation, message: &mut M) -> ActiveOperation
     where
         M: OutgoingMessage + ?Sized,
     {
-        let Some(inner) = &self.0 else { return ActiveOperation::NONE };
-        let Some(context) = ambient() else { return ActiveOperation::NONE };
-        let existing = self.extract(message);
-        let keep = existing.is_valid() && inner.settings.existing_context == ExistingContext::Keep;
-        // A context that is the ambient span's own was put there by hand, on purpose.
-        let ambient_span = context.span().span_context().clone();
-        let link =
-            existing.is_valid() && (keep || !same_span(existing.span_context(), &ambient_span));
-        let links = if link { vec![link_to(&existing)] } else { Vec::new() };
-        let mut active = inner.start(Start {
-            operation,
-            destination: Some(message.destination()),
-            parent: &context,
-            links,
-            is_creation_context: !keep,
-            wants_span: true,
-            started: Started::now(),
-        });
-        active.describe(message);
-        if !keep {
-            let injected = active.with_span_context(|own| inner.inject(own, &context, message));
-            // Without a span of our own, what is ambient goes on (R5).
-            injected.unwrap_or_else(|| inner.inject(&ambient_span, &context, message));
+        match &self.0 {
+            Some(inner) => inner.send(operation, message),
+            None => ActiveOperation::none(),
         }
-        ActiveOperation::running(active)
     }
 
     /// Starts to send one message that was created in `creation`, which is what it carries away;
@@ -64,8 +44,8 @@ impl Endpoint {
         if !creation.is_valid() {
             return self.send(operation, message);
         }
-        let Some(inner) = &self.0 else { return ActiveOperation::NONE };
-        let Some(context) = ambient() else { return ActiveOperation::NONE };
+        let Some(inner) = &self.0 else { return ActiveOperation::none() };
+        let Some(context) = ambient() else { return ActiveOperation::none() };
         let mut active = inner.start(Start {
             operation,
             destination: Some(message.destination()),
@@ -73,7 +53,7 @@ impl Endpoint {
             links: vec![link_to(creation)],
             is_creation_context: false,
             wants_span: true,
-            started: Started::now(),
+            started: inner.now(),
         });
         active.describe(message);
         inner.inject(creation.span_context(), &creation.to_context(), message);
@@ -88,25 +68,27 @@ impl Endpoint {
     where
         M: OutgoingMessage,
     {
-        let Some(inner) = &self.0 else { return ActiveOperation::NONE };
-        let Some(context) = ambient() else { return ActiveOperation::NONE };
-        let started = Started::now();
+        let Some(inner) = &self.0 else { return ActiveOperation::none() };
+        let Some(context) = ambient() else { return ActiveOperation::none() };
+        let started = inner.now();
         let created = inner.create_all(messages, &context);
         let is_creation_context = created.iter().any(|link| link.carries_send_span);
         let common = Common::of(operation.operation_type(), &*messages);
         let links = || created.iter().filter_map(|created| created.link.clone());
+        let all = all_links(messages.len(), links());
+        let linked = all.len();
         let mut active = inner.start(Start {
             operation,
             destination: common.destination(),
             parent: &context,
-            links: links().collect(),
+            links: all,
             is_creation_context,
             wants_span: true,
             started,
         });
         active.count(messages.len() as u64);
         common.describe(&mut active, messages.len());
-        overflow_links(&active, links());
+        overflow_links(&active, linked, links());
         let own = active.span_context().unwrap_or_else(|| context.span().span_context().clone());
         for (message, _) in
             messages.iter_mut().zip(&created).filter(|(_, created)| created.carries_send_span)
@@ -126,6 +108,37 @@ struct Created {
 }
 
 impl Inner {
+    fn send<M>(self: &Arc<Self>, operation: Operation, message: &mut M) -> ActiveOperation
+    where
+        M: OutgoingMessage + ?Sized,
+    {
+        let Some(context) = ambient() else { return ActiveOperation::none() };
+        let existing = self.extract(message);
+        let keep = existing.is_valid() && self.settings.existing_context == ExistingContext::Keep;
+        // A context that is the ambient span's own was put there by hand, on purpose.
+        let ambient_span = context.span();
+        let ambient_span = ambient_span.span_context();
+        let link =
+            existing.is_valid() && (keep || !same_span(existing.span_context(), ambient_span));
+        let links = if link { vec![link_to(&existing)] } else { Vec::new() };
+        let mut active = self.start(Start {
+            operation,
+            destination: Some(message.destination()),
+            parent: &context,
+            links,
+            is_creation_context: !keep,
+            wants_span: true,
+            started: self.now(),
+        });
+        active.describe(message);
+        if !keep {
+            let injected = active.with_span_context(|own| self.inject(own, &context, message));
+            // Without a span of our own, what is ambient goes on (R5).
+            injected.unwrap_or_else(|| self.inject(ambient_span, &context, message));
+        }
+        ActiveOperation::running(active)
+    }
+
     fn create_all<M: OutgoingMessage>(
         self: &Arc<Self>,
         messages: &mut [M],
@@ -152,7 +165,7 @@ impl Inner {
             links: link.into_iter().collect(),
             is_creation_context: true,
             wants_span: true,
-            started: Started::now(),
+            started: self.now(),
         });
         active.describe(message);
         let own = active.span_context();

@@ -2,86 +2,91 @@
 
 use std::{
     borrow::Cow,
-    collections::HashMap,
-    hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
-    sync::{Arc, PoisonError, RwLock},
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use opentelemetry::{KeyValue, StringValue, Value};
+use opentelemetry::KeyValue;
 
 use crate::{
-    Destination, Operation, destination::Label, endpoint::Facts, instrumentation::Settings,
-    metrics::Series, semconv,
+    Destination, Operation,
+    destination::Label,
+    endpoint::Facts,
+    instrumentation::Settings,
+    interned::{self, Attribute},
+    metrics::Series,
+    semconv,
 };
 
 /// Targets that are kept; an endpoint that meets more builds them as it goes. Names are limited
 /// long before this (R20), templates are the application's word.
 const MAX_TARGETS: usize = 4096;
-/// Partitions that are kept for a target; those above are left out of metrics.
-const MAX_PARTITIONS: usize = 4096;
+const CHAINS: usize = 64;
+/// Leaves as many bits of a hash as number the chains.
+const CHAIN_SHIFT: u32 = u64::BITS - CHAINS.ilog2();
+/// Room for the partitions up to 4094 of a target; those above are left out of metrics.
+const PARTITION_BLOCKS: usize = 12;
 
 /// An operation on a destination: its span's name and attributes, and its metric series.
 #[derive(Debug)]
 pub(crate) struct Target {
-    operation: Operation,
+    pub(crate) operation: Operation,
     label: OwnedLabel,
     pub(crate) span_name: Cow<'static, str>,
     /// The sampling-relevant attributes, without the partition.
-    pub(crate) attributes: Vec<KeyValue>,
+    pub(crate) attributes: Vec<Attribute>,
     series_attributes: Vec<KeyValue>,
-    pub(crate) series: Series,
-    partitions: RwLock<Vec<Option<Arc<Partition>>>>,
+    series: Series,
+    partitions: Partitions,
 }
 
 /// A partition of a target.
 #[derive(Debug)]
-pub(crate) struct Partition {
-    pub(crate) attribute: KeyValue,
-    /// `None` past the limit on partitions.
-    pub(crate) series: Option<Series>,
+struct Partition {
+    attribute: Attribute,
+    series: Series,
 }
 
 #[derive(Debug, PartialEq)]
 enum OwnedLabel {
-    Name(Value),
-    Template(Value),
+    Name(Box<str>),
+    Template(Box<str>),
     Unnamed,
     None,
 }
 
 impl Target {
     fn new(operation: Operation, label: Label<'_>, facts: &Facts) -> Self {
-        let text = |text: &str| Value::String(StringValue::from(Arc::<str>::from(text)));
         let (destination, owned) = match label {
             Label::Name(name) => {
-                let value = text(name);
-                let attribute = KeyValue::new(semconv::DESTINATION_NAME, value.clone());
-                (Some((name, attribute)), OwnedLabel::Name(value))
+                (Some((semconv::DESTINATION_NAME, name)), OwnedLabel::Name(name.into()))
             }
-            Label::Template(template) => {
-                let value = text(template);
-                let attribute = KeyValue::new(semconv::DESTINATION_TEMPLATE, value.clone());
-                (Some((template, attribute)), OwnedLabel::Template(value))
-            }
+            Label::Template(template) => (
+                Some((semconv::DESTINATION_TEMPLATE, template)),
+                OwnedLabel::Template(template.into()),
+            ),
             Label::Unnamed => (None, OwnedLabel::Unnamed),
             Label::None => (None, OwnedLabel::None),
         };
         let verb = operation.name();
         // Conventions, "Span name": the server stands in only where no destination is meant.
         let span_name = match (&destination, label, facts.server_name()) {
-            (Some((name, _)), ..) => Cow::Owned(format!("{verb} {name}")),
-            (None, Label::None, Some(server)) => Cow::Owned(format!("{verb} {server}")),
+            (Some((_, name)), ..) => interned::text(format!("{verb} {name}")),
+            (None, Label::None, Some(server)) => interned::text(format!("{verb} {server}")),
             _ => Cow::Borrowed(verb),
         };
-        let mut common = vec![
-            KeyValue::new(semconv::SYSTEM, facts.system.name()),
-            KeyValue::new(semconv::OPERATION_NAME, verb),
+        let mut attributes = vec![
+            Attribute::Static(semconv::SYSTEM, facts.system.name()),
+            Attribute::Static(semconv::OPERATION_NAME, verb),
         ];
-        common.extend(destination.map(|(_, attribute)| attribute));
-        common.extend_from_slice(&facts.attributes);
-        let mut attributes = common.clone();
+        attributes.extend(destination.map(|(key, name)| Attribute::new(key, name)));
+        attributes.extend_from_slice(&facts.attributes);
+        let common: Vec<_> = attributes.iter().map(Attribute::to_key_value).collect();
         let kind = operation.operation_type();
-        attributes.push(KeyValue::new(semconv::OPERATION_TYPE, kind.as_str()));
+        attributes.push(Attribute::Static(semconv::OPERATION_TYPE, kind.as_str()));
         Self {
             operation,
             label: owned,
@@ -89,7 +94,7 @@ impl Target {
             attributes,
             series: Series::new(common.clone(), kind),
             series_attributes: common,
-            partitions: RwLock::default(),
+            partitions: Partitions::default(),
         }
     }
 
@@ -98,48 +103,83 @@ impl Target {
         matches!(self.label, OwnedLabel::Name(_))
     }
 
-    pub(crate) fn partition(&self, id: u32) -> Arc<Partition> {
-        let index = id as usize;
-        let known = self.partitions.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Some(partition)) = known.get(index) {
-            return Arc::clone(partition);
+    pub(crate) fn partition_attribute(&self, id: u32) -> KeyValue {
+        match self.partition(id) {
+            Some(partition) => partition.attribute.to_key_value(),
+            None => KeyValue::new(semconv::DESTINATION_PARTITION_ID, id.to_string()),
         }
-        drop(known);
-        let id: Arc<str> = id.to_string().into();
-        let attribute = KeyValue::new(semconv::DESTINATION_PARTITION_ID, id);
-        if index >= MAX_PARTITIONS {
-            return Arc::new(Partition { attribute, series: None });
-        }
-        let mut series = self.series_attributes.clone();
-        series.push(attribute.clone());
-        let series = Some(Series::new(series, self.operation.operation_type()));
-        let partition = Arc::new(Partition { attribute, series });
-        let mut known = self.partitions.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() <= index {
-            known.resize(index + 1, None);
-        }
-        // Another thread may have been first: its series is the one that is bound.
-        Arc::clone(known[index].get_or_insert(partition))
+    }
+
+    /// What is measured under, with the partition where one is known and not past the limit.
+    pub(crate) fn series(&self, partition: Option<u32>) -> &Series {
+        let partition = partition.and_then(|id| self.partition(id));
+        partition.map_or(&self.series, |partition| &partition.series)
+    }
+
+    fn partition(&self, id: u32) -> Option<&Partition> {
+        Some(self.partitions.place(id)?.get_or_init(|| {
+            let attribute = Attribute::new(semconv::DESTINATION_PARTITION_ID, &id.to_string());
+            let mut series = self.series_attributes.clone();
+            series.push(attribute.to_key_value());
+            Partition { attribute, series: Series::new(series, self.operation.operation_type()) }
+        }))
     }
 
     fn is(&self, operation: Operation, label: Label<'_>) -> bool {
         self.operation == operation
             && match (&self.label, label) {
-                (OwnedLabel::Name(value), Label::Name(text))
-                | (OwnedLabel::Template(value), Label::Template(text)) => value.as_str() == text,
+                (OwnedLabel::Name(known), Label::Name(text))
+                | (OwnedLabel::Template(known), Label::Template(text)) => **known == *text,
                 (OwnedLabel::Unnamed, Label::Unnamed) | (OwnedLabel::None, Label::None) => true,
                 _ => false,
             }
     }
 }
 
-/// The targets an endpoint has met.
+/// The partitions of a target by their number, which are found without a lock: every message
+/// asks. Each block is twice the size of the one before, and is made when it is needed.
 #[derive(Debug, Default)]
+struct Partitions([OnceLock<Box<[OnceLock<Partition>]>>; PARTITION_BLOCKS]);
+
+impl Partitions {
+    /// Where this partition is or will be; `None` past the limit.
+    fn place(&self, id: u32) -> Option<&OnceLock<Partition>> {
+        let number = id.checked_add(1)?;
+        let block = number.ilog2();
+        let size = 1 << block;
+        let places = self.0.get(block as usize)?;
+        let places = places.get_or_init(|| (0..size).map(|_| OnceLock::new()).collect());
+        places.get((number - size) as usize)
+    }
+}
+
+/// The targets an endpoint has met.
+///
+/// A table of chains that only grow, so that they are read without a lock: every operation does.
+#[derive(Debug)]
 pub(crate) struct Targets {
-    random: RandomState,
-    /// By hash, so that a look-up borrows its key. Should two keys share a hash, the second is
-    /// not kept.
-    known: RwLock<HashMap<u64, Arc<Target>, BuildHasherDefault<Hashed>>>,
+    /// What nobody outside knows, so that nobody can choose names whose hashes are the same.
+    seed: u64,
+    chains: [Chain; CHAINS],
+    kept: AtomicUsize,
+}
+
+type Chain = OnceLock<Box<Entry>>;
+
+#[derive(Debug)]
+struct Entry {
+    target: Arc<Target>,
+    next: Chain,
+}
+
+impl Default for Targets {
+    fn default() -> Self {
+        Self {
+            seed: RandomState::new().hash_one(()),
+            chains: [const { OnceLock::new() }; CHAINS],
+            kept: AtomicUsize::new(0),
+        }
+    }
 }
 
 impl Targets {
@@ -168,40 +208,103 @@ impl Targets {
     }
 
     fn get(&self, operation: Operation, label: Label<'_>) -> Option<Arc<Target>> {
-        let hash = self.random.hash_one((operation, label));
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.get(&hash).filter(|target| target.is(operation, label)).cloned()
+        let mut chain = self.chain(operation, label);
+        while let Some(entry) = chain.get() {
+            if entry.target.is(operation, label) {
+                return Some(Arc::clone(&entry.target));
+            }
+            chain = &entry.next;
+        }
+        None
     }
 
     fn add(&self, operation: Operation, label: Label<'_>, facts: &Facts) -> Arc<Target> {
-        let hash = self.random.hash_one((operation, label));
         let target = Arc::new(Target::new(operation, label, facts));
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MAX_TARGETS {
+        if self.kept.fetch_add(1, Ordering::Relaxed) >= MAX_TARGETS {
+            self.kept.fetch_sub(1, Ordering::Relaxed);
             return target;
         }
-        let kept = known.entry(hash).or_insert_with(|| Arc::clone(&target));
-        if kept.is(operation, label) { Arc::clone(kept) } else { target }
+        let mut chain = self.chain(operation, label);
+        loop {
+            let entry = chain.get_or_init(|| {
+                Entry { target: Arc::clone(&target), next: OnceLock::new() }.into()
+            });
+            // Another thread may have been first, with this target or with another one.
+            if entry.target.is(operation, label) {
+                return Arc::clone(&entry.target);
+            }
+            chain = &entry.next;
+        }
+    }
+
+    /// The standard library's hash would cost more than all the rest of finding. A weaker one
+    /// does: `Target::is` has the last word.
+    fn chain(&self, operation: Operation, label: Label<'_>) -> &Chain {
+        let (kind, text) = match label {
+            Label::Name(name) => (0, name),
+            Label::Template(template) => (1, template),
+            Label::Unnamed => (2, ""),
+            Label::None => (3, ""),
+        };
+        // Verbs of one type are few: they may share a chain.
+        let kind = (operation.operation_type() as u64) << 2 | kind;
+        let hash = mix(self.seed ^ kind, text);
+        &self.chains[(hash >> CHAIN_SHIFT) as usize]
     }
 }
 
-/// The keys are hashes already.
-#[derive(Debug, Default)]
-struct Hashed(u64);
+/// Mixes `text` into `hash`, eight bytes at a time.
+fn mix(hash: u64, text: &str) -> u64 {
+    let (words, rest) = text.as_bytes().as_chunks();
+    let rest = rest.iter().fold(text.len() as u64, |word, &byte| word << 8 | u64::from(byte));
+    let hash = words.iter().fold(hash, |hash, &word| fold(hash, u64::from_le_bytes(word)));
+    fold(hash, rest)
+}
 
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
+/// What multiplying mixes best ends up in the upper bits.
+const fn fold(hash: u64, word: u64) -> u64 {
+    /// Digits of pi: odd, and without a pattern.
+    const FACTOR: u64 = 0x243f_6a88_85a3_08d3;
+    (hash.rotate_left(5) ^ word).wrapping_mul(FACTOR)
+}
 
-    fn write(&mut self, bytes: &[u8]) {
-        // Only `u64` keys are hashed; this keeps the trait's promise for any other.
-        for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Endpoint, Instrumentation, System};
+
+    const SYSTEM: System = System::new("test", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+
+    #[test]
+    fn a_target_is_built_once_whatever_chain_it_is_in() {
+        let endpoint = Endpoint::builder(SYSTEM).build(&Instrumentation::builder().build());
+        let inner = endpoint.0.unwrap();
+        let targets = Targets::default();
+        // More than there are chains, so that some are shared.
+        let names: Vec<_> = (0..2 * CHAINS).map(|number| format!("orders.{number}")).collect();
+        let find = |name| {
+            let destination = Destination::new(name);
+            let settings = &inner.settings;
+            targets.find(Operation::PROCESS, Some(&destination), &inner.facts, settings)
+        };
+        let built: Vec<_> = names.iter().map(|name| find(name)).collect();
+        for (name, target) in names.iter().zip(&built) {
+            assert_eq!(target.span_name, format!("process {name}"));
+            assert!(Arc::ptr_eq(target, &find(name)));
         }
+        let created = targets.get(Operation::CREATE, Label::Name("orders.0"));
+        assert!(created.is_none(), "another operation is another target");
     }
 
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
+    #[test]
+    fn every_partition_has_its_place_up_to_the_limit() {
+        let partitions = Partitions::default();
+        let places: Vec<_> = (0..4095).map(|id| partitions.place(id).unwrap()).collect();
+        for (id, place) in (0..).zip(&places) {
+            assert!(std::ptr::eq(*place, partitions.place(id).unwrap()));
+            assert!(places[..id as usize].last().is_none_or(|last| !std::ptr::eq(*last, *place)));
+        }
+        assert!(partitions.place(4095).is_none());
+        assert!(partitions.place(u32::MAX).is_none());
     }
 }

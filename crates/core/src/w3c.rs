@@ -24,7 +24,8 @@ const MAX_TRACESTATE_LENGTH: usize = MAX_TRACESTATE_MEMBERS * (256 + 1 + 256 + 1
 const MAX_BAGGAGE_LENGTH: usize = 8192;
 const MAX_BAGGAGE_MEMBERS: usize = 64;
 
-/// A written `traceparent`, on the stack.
+/// A written `traceparent`, on the stack; aligned, as text is checked by the word.
+#[repr(align(8))]
 pub(crate) struct Traceparent([u8; TRACEPARENT_LENGTH]);
 
 impl Traceparent {
@@ -44,16 +45,32 @@ impl Traceparent {
     }
 }
 
+/// Writes two digits a byte, four bytes at a time.
 fn write_hex(bytes: &[u8], text: &mut [u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (byte, digits) in bytes.iter().zip(text.chunks_exact_mut(2)) {
-        digits[0] = DIGITS[usize::from(byte >> 4)];
-        digits[1] = DIGITS[usize::from(byte & 15)];
+    for (&bytes, digits) in bytes.as_chunks().0.iter().zip(text.as_chunks_mut().0) {
+        let word = u64::from(u32::from_be_bytes(bytes));
+        let word = (word | word << 16) & 0x0000_ffff_0000_ffff;
+        let word = (word | word << 8) & 0x00ff_00ff_00ff_00ff;
+        let values = (word | word << 4) & LOWER_HALVES;
+        *digits = digits_of(values).to_be_bytes();
     }
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const LOWER_HALVES: u64 = 0x0f * ONES;
+
+/// The digits of eight values below 16; values above become something else.
+const fn digits_of(values: u64) -> u64 {
+    let letters = (values + 6 * ONES) >> 4 & ONES;
+    // All bits of a letter's byte: the gap in the code between the digits and the letters.
+    let letters = (letters << 8).wrapping_sub(letters);
+    let gap = (b'a' - b'0' - 10) as u64 * ONES;
+    values + b'0' as u64 * ONES + (letters & gap)
 }
 
 /// Reads a span context from the two headers. A bad `tracestate` is dropped alone; a bad
 /// `traceparent` takes both with it.
+#[inline]
 pub(crate) fn parse_span_context(
     traceparent: &[u8],
     tracestate: Option<&[u8]>,
@@ -64,49 +81,54 @@ pub(crate) fn parse_span_context(
 }
 
 /// <https://www.w3.org/TR/trace-context-2/#traceparent-header-field-values>
+#[inline]
 pub(crate) fn parse_traceparent(text: &[u8]) -> Option<(TraceId, SpanId, TraceFlags)> {
-    let text = trim(text);
-    if text.len() < TRACEPARENT_LENGTH || text[2] != b'-' || text[35] != b'-' || text[52] != b'-' {
+    let (text, more) = trim(text).split_first_chunk::<TRACEPARENT_LENGTH>()?;
+    if text[2] != b'-' || text[35] != b'-' || text[52] != b'-' {
         return None;
     }
-    match read_hex::<1>(&text[..2])?[0] {
-        0 if text.len() != TRACEPARENT_LENGTH => return None,
-        0xff => return None,
+    let [version, flags, ..] =
+        read_word([text[0], text[1], text[53], text[54], b'0', b'0', b'0', b'0'])?;
+    match (version, more) {
+        (0xff, _) => return None,
         // A future version may have more fields, which start with a dash.
-        _ if text.get(TRACEPARENT_LENGTH).is_some_and(|&byte| byte != b'-') => return None,
-        _ => {}
+        (_, []) | (1.., [b'-', ..]) => {}
+        _ => return None,
     }
     let trace_id = TraceId::from_bytes(read_hex(&text[3..35])?);
     let span_id = SpanId::from_bytes(read_hex(&text[36..52])?);
-    let flags = TraceFlags::new(read_hex::<1>(&text[53..55])?[0]) & TraceFlags::SAMPLED;
+    let flags = TraceFlags::new(flags) & TraceFlags::SAMPLED;
     (trace_id != TraceId::INVALID && span_id != SpanId::INVALID)
         .then_some((trace_id, span_id, flags))
 }
 
+/// Reads two digits a byte; there are four bytes or a multiple of that.
+#[inline]
 fn read_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    const { assert!(N.is_multiple_of(4)) };
     let mut bytes = [0; N];
-    // Every digit is looked up and the verdict taken once: no branch a digit.
-    let mut invalid = 0;
-    for (byte, digits) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        let (high, low) = (HEX[usize::from(digits[0])], HEX[usize::from(digits[1])]);
-        invalid |= high | low;
-        *byte = high << 4 | low & 15;
+    for (bytes, &digits) in bytes.as_chunks_mut().0.iter_mut().zip(text.as_chunks().0) {
+        *bytes = read_word(digits)?;
     }
-    (invalid & NOT_HEX == 0).then_some(bytes)
+    Some(bytes)
 }
 
-const NOT_HEX: u8 = 0x80;
-
-/// The value of each lower-case hex digit, [`NOT_HEX`] for any other byte.
-const HEX: [u8; 256] = {
-    let mut table = [NOT_HEX; 256];
-    let mut value = 0;
-    while value < 16 {
-        table[b"0123456789abcdef"[value as usize] as usize] = value;
-        value += 1;
+/// Reads the four bytes that eight lower-case digits stand for.
+#[inline]
+fn read_word(digits: [u8; 8]) -> Option<[u8; 4]> {
+    let digits = u64::from_be_bytes(digits);
+    // What a letter's lower half counts from one; anything but a digit or such a letter is not
+    // what its value is written as.
+    let letters = digits >> 6 & ONES;
+    let values = (digits & LOWER_HALVES) + 9 * letters;
+    if values & !LOWER_HALVES != 0 || digits_of(values) != digits {
+        return None;
     }
-    table
-};
+    let word = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
+    let word = (word | word >> 8) & 0x0000_ffff_0000_ffff;
+    let [_, _, _, _, bytes @ ..] = (word | word >> 16).to_be_bytes();
+    Some(bytes)
+}
 
 /// <https://www.w3.org/TR/trace-context-2/#tracestate-header>: all of it, or nothing.
 pub(crate) fn parse_tracestate(text: &[u8]) -> Option<TraceState> {
@@ -198,10 +220,11 @@ fn percent_decode(text: &str) -> Option<String> {
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
         let decoded = (first == b'%')
-            .then(|| tail.get(..2)?.to_ascii_lowercase().try_into().ok())
+            .then(|| str::from_utf8(tail.get(..2)?).ok())
             .flatten()
-            .and_then(|digits: [u8; 2]| read_hex::<1>(&digits));
-        let (byte, skip) = decoded.map_or((first, 1), |[byte]| (byte, 3));
+            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let (byte, skip) = decoded.map_or((first, 1), |byte| (byte, 3));
         bytes.push(byte);
         rest = &rest[skip..];
     }

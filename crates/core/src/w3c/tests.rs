@@ -142,3 +142,23 @@ fn hostile_baggage_is_bounded() {
     let many = (0..100).map(|i| format!("k{i}=v")).collect::<Vec<_>>().join(",");
     assert_eq!(parse_baggage(many.as_bytes()).unwrap().len(), 64);
 }
+
+#[test]
+fn every_byte_is_read_as_the_digit_it_is_or_refused() {
+    for byte in 0..=u8::MAX {
+        for position in 0..8 {
+            let mut digits = *b"00000000";
+            digits[position] = byte;
+            let expected = match byte {
+                b'0'..=b'9' | b'a'..=b'f' => {
+                    str::from_utf8(&digits).ok().and_then(|text| u32::from_str_radix(text, 16).ok())
+                }
+                _ => None,
+            };
+            assert_eq!(read_word(digits).map(u32::from_be_bytes), expected, "{digits:?}");
+        }
+        let mut digits = [0; 8];
+        write_hex(&[0, byte, 0xff, byte], &mut digits);
+        assert_eq!(str::from_utf8(&digits), Ok(format!("00{byte:02x}ff{byte:02x}").as_str()));
+    }
+}

@@ -1,0 +1,42 @@
+//! What metrics add to a send.
+//!
+//! Scenarios: a send with spans alone and with metrics too, whose difference is what the two
+//! metrics cost; metrics without spans; and as reference the two records by themselves on the
+//! plain API, with attributes that were made beforehand.
+//!
+//! ```text
+//! cargo bench -p otel-messaging-benches --bench metrics
+//! cargo bench -p otel-messaging-benches --bench metrics --features bound-instruments
+//! ```
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use otel_messaging_benches::{
+    idiomatic,
+    ours::{self, Rung},
+    record::Record,
+};
+
+fn metrics(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("metrics of a send");
+    let mut record = Record::outgoing();
+    for rung in [Rung::Recording, Rung::WithMetrics] {
+        let endpoint = rung.endpoint();
+        group.bench_function(format!("ours, {}", rung.name()), |bencher| {
+            bencher.iter(|| ours::send(&endpoint, &mut record));
+        });
+    }
+    let endpoint = ours::without_tracing();
+    group.bench_function("ours, metrics without spans", |bencher| {
+        bencher.iter(|| ours::send(&endpoint, &mut record));
+    });
+    let plain = idiomatic::Measured::default();
+    group.bench_function("plain, both records alone", |bencher| {
+        bencher.iter(|| plain.record(black_box(0.012)));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, metrics);
+criterion_main!(benches);

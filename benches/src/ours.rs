@@ -1,0 +1,170 @@
+//! The core, used as a client crate and its application use it.
+
+use std::{
+    hint::black_box,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use otel_messaging_core::{
+    Batch, Endpoint, Instrumentation, Operation, OperationType, Propagation, Received, System,
+    builder::InstrumentationBuilder,
+};
+
+use crate::{
+    bare,
+    providers::{RAISED_LINK_LIMIT, Sampling, meter_provider, tracer_provider},
+    record::{Borrowed, Record},
+};
+
+const KAFKA: System = System::new("kafka", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+const SEND: Operation = Operation::new(OperationType::Send, "send");
+const POLL: Operation = Operation::new(OperationType::Receive, "poll");
+const COMMIT: Operation = Operation::new(OperationType::Settle, "commit");
+
+/// How much of the instrumentation is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rung {
+    /// [`Instrumentation::disabled`].
+    Disabled,
+    /// Spans are made and dropped by the sampler; contexts travel. No metrics.
+    SampledOut,
+    /// Spans are recorded. No metrics.
+    Recording,
+    /// Spans are recorded, and so are metrics.
+    WithMetrics,
+}
+
+impl Rung {
+    /// The ladder, from the bottom.
+    pub const ALL: [Self; 4] =
+        [Self::Disabled, Self::SampledOut, Self::Recording, Self::WithMetrics];
+
+    /// The name of a benchmark on this rung.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::SampledOut => "sampled out",
+            Self::Recording => "recording",
+            Self::WithMetrics if cfg!(feature = "bound-instruments") => "with bound metrics",
+            Self::WithMetrics => "with metrics",
+        }
+    }
+
+    /// A producer or consumer on this rung, whose spans may have any number of links.
+    pub fn endpoint(self) -> Endpoint {
+        let sampling = match self {
+            Self::Disabled => return endpoint(&Instrumentation::disabled()),
+            Self::SampledOut => Sampling::SampledOut,
+            Self::Recording | Self::WithMetrics => Sampling::Recording,
+        };
+        let tracing = traced(sampling, RAISED_LINK_LIMIT);
+        endpoint(
+            &match self {
+                Self::WithMetrics => {
+                    tracing.with_metrics(true).with_meter_provider(meter_provider())
+                }
+                _ => tracing,
+            }
+            .build(),
+        )
+    }
+}
+
+/// A consumer that records spans with the SDKs' default limit of 128 links.
+#[inline]
+pub fn with_default_link_limit() -> Endpoint {
+    endpoint(&traced(Sampling::Recording, 128).build())
+}
+
+/// A producer that measures and makes no spans; contexts travel.
+pub fn without_tracing() -> Endpoint {
+    let metrics = traced(Sampling::SampledOut, RAISED_LINK_LIMIT).with_tracing(false);
+    endpoint(&metrics.with_metrics(true).with_meter_provider(meter_provider()).build())
+}
+
+fn traced(sampling: Sampling, link_limit: u16) -> InstrumentationBuilder {
+    Instrumentation::builder()
+        .with_tracer_provider(tracer_provider(sampling, link_limit))
+        .with_link_limit(link_limit.into())
+        .with_propagator(Propagation::TraceContext)
+        .with_metrics(false)
+}
+
+fn endpoint(instrumentation: &Instrumentation) -> Endpoint {
+    Endpoint::builder(KAFKA)
+        .client_id("client-1")
+        .server("broker.example", Some(9092))
+        .build(instrumentation)
+}
+
+/// Sends one message and gets the broker's answer.
+#[inline]
+pub fn send(endpoint: &Endpoint, record: &mut Record) {
+    record.headers_mut().clear();
+    let operation = endpoint.send(SEND, record);
+    bare::hand_over(record);
+    operation.end();
+}
+
+/// Receives one message.
+#[inline]
+pub fn receive(endpoint: &Endpoint, record: &Record) {
+    black_box(endpoint.receive(POLL, endpoint.clock(), Borrowed(record)));
+}
+
+/// Takes a message over without a receive span, and processes it in a function.
+#[inline]
+pub fn process(endpoint: &Endpoint, record: &Record) {
+    let message = endpoint.hold(Borrowed(record));
+    message.process_sync(|| bare::work(&message));
+}
+
+/// Takes a message over without a receive span, and processes it in a future.
+#[inline]
+pub fn process_async(endpoint: &Endpoint, record: &Record) {
+    let message = endpoint.hold(Borrowed(record));
+    let process = pin!(message.process(async { bare::work(&message) }));
+    // Nothing in it waits, so it is ready at once.
+    let done: Poll<()> = process.poll(&mut Context::from_waker(Waker::noop()));
+    debug_assert!(done.is_ready());
+}
+
+/// Takes a message over, for [`settle`].
+#[inline]
+pub fn hold<'a>(endpoint: &Endpoint, record: &'a Record) -> Received<Borrowed<'a>> {
+    endpoint.hold(Borrowed(record))
+}
+
+/// Commits a message.
+#[inline]
+pub fn settle(message: &Received<Borrowed<'_>>) {
+    message.settle(COMMIT).end();
+}
+
+/// Takes messages over without receive spans, and processes them as a batch.
+#[inline]
+pub fn process_batch(endpoint: &Endpoint, records: &[Record]) {
+    let batch: Batch<_> = records.iter().map(|record| endpoint.hold(Borrowed(record))).collect();
+    batch.process_sync(|| bare::work(&batch));
+}
+
+/// Takes messages over and receives them as a batch.
+#[inline]
+pub fn receive_batch(endpoint: &Endpoint, records: &[Record]) {
+    let clock = endpoint.clock();
+    let batch: Vec<_> = records.iter().map(|record| endpoint.hold(Borrowed(record))).collect();
+    endpoint.receive_batch(POLL, clock, &batch);
+    bare::work(&batch);
+}
+
+/// Sends messages as a batch, with a create span for each.
+#[inline]
+pub fn send_batch(endpoint: &Endpoint, records: &mut [Record]) {
+    for record in &mut *records {
+        record.headers_mut().clear();
+    }
+    let operation = endpoint.send_batch(SEND, records);
+    records.iter_mut().for_each(bare::hand_over);
+    operation.end();
+}

@@ -1,0 +1,126 @@
+//! How many allocations each path of the core may make.
+//!
+//! Allocations exclude the carrier's own: a record's headers have room in place. Contexts have no
+//! `tracestate`. Everything that is built once for a destination was built before.
+//!
+//! ```text
+//! cargo test -p otel-messaging-benches
+//! cargo test -p otel-messaging-benches --features bound-instruments
+//! ```
+
+use otel_messaging_benches::{
+    allocations::{CountingAllocator, count, is_counting},
+    ours::{self, Rung},
+    record::Record,
+};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+/// The allocations of `work`, once it was done often enough to have everything in its place.
+fn allocations(mut work: impl FnMut()) -> u64 {
+    assert!(is_counting());
+    for _ in 0..3 {
+        work();
+    }
+    count(work)
+}
+
+/// On each rung, `work` allocates just so often.
+fn assert_allocations(
+    path: &str,
+    expected: [(Rung, u64); 4],
+    mut work: impl FnMut(&otel_messaging_core::Endpoint),
+) {
+    for (rung, expected) in expected {
+        let endpoint = rung.endpoint();
+        assert_eq!(allocations(|| work(&endpoint)), expected, "{path}, {}", rung.name());
+    }
+}
+
+/// On every rung but the lowest.
+fn enabled(sampled_out: u64, recording: u64) -> [(Rung, u64); 4] {
+    [
+        (Rung::Disabled, 0),
+        (Rung::SampledOut, sampled_out),
+        (Rung::Recording, recording),
+        // Attribute sets of metrics are built once: measuring allocates nothing.
+        (Rung::WithMetrics, recording),
+    ]
+}
+
+#[test]
+fn a_send_allocates_the_attributes_and_the_span() {
+    let mut record = Record::outgoing();
+    assert_allocations("send", enabled(2, 2), |endpoint| ours::send(endpoint, &mut record));
+}
+
+#[test]
+fn a_receive_allocates_the_link_too() {
+    let record = Record::incoming().with_offset(42);
+    assert_allocations("receive", enabled(3, 3), |endpoint| ours::receive(endpoint, &record));
+}
+
+#[test]
+fn a_process_allocates_its_context_too() {
+    let record = Record::incoming().with_offset(42);
+    let expected = enabled(5, 5);
+    assert_allocations("process", expected, |endpoint| ours::process(endpoint, &record));
+    assert_allocations("process, future", expected, |endpoint| {
+        ours::process_async(endpoint, &record);
+    });
+}
+
+#[test]
+fn a_settlement_allocates_as_a_receive() {
+    let record = Record::incoming().with_offset(42);
+    assert_allocations("settle", enabled(3, 3), |endpoint| {
+        ours::settle(&ours::hold(endpoint, &record));
+    });
+}
+
+#[test]
+fn a_link_without_attributes_allocates_nothing() {
+    per_message(false, 0);
+}
+
+#[test]
+fn a_link_with_an_attribute_allocates_its_list() {
+    per_message(true, 1);
+}
+
+/// A batch allocates so often for each message, and otherwise the same for 100 as for 10,000.
+fn per_message(with_offset: bool, expected: u64) {
+    for rung in [Rung::SampledOut, Rung::Recording, Rung::WithMetrics] {
+        let endpoint = rung.endpoint();
+        let of = |messages: usize| {
+            let records = Record::incoming_batch(messages, with_offset);
+            allocations(|| ours::process_batch(&endpoint, &records))
+        };
+        let received = |messages: usize| {
+            let records = Record::incoming_batch(messages, with_offset);
+            allocations(|| ours::receive_batch(&endpoint, &records))
+        };
+        assert_eq!(of(10_000) - of(100), 9_900 * expected, "process, {}", rung.name());
+        assert_eq!(received(10_000) - received(100), 9_900 * expected, "receive, {}", rung.name());
+        // The list of the messages, the list of the links, the attributes, the span, its context.
+        assert!(of(100) - 100 * expected <= 8, "{}: {}", rung.name(), of(100));
+    }
+}
+
+#[test]
+fn a_disabled_batch_allocates_its_list_of_messages() {
+    let records = Record::incoming_batch(1_000, true);
+    let endpoint = Rung::Disabled.endpoint();
+    assert_eq!(allocations(|| ours::process_batch(&endpoint, &records)), 1);
+}
+
+#[test]
+fn a_batch_that_is_sent_allocates_as_its_create_spans() {
+    let endpoint = Rung::Recording.endpoint();
+    let of = |messages: usize| {
+        let mut records = vec![Record::outgoing(); messages];
+        allocations(|| ours::send_batch(&endpoint, &mut records))
+    };
+    assert_eq!(of(1_000) - of(100), 900 * 2);
+}
