@@ -8,11 +8,11 @@ use opentelemetry::{
 };
 
 use crate::{
-    ActiveOperation, AsReceived, AttributeValue, Destination, Failure, Message, Operation,
-    OperationType, Outcome, Received,
+    ActiveOperation, AsReceived, AttributeValue, Destination, Message, Operation, OperationType,
+    Received,
     active::{Active, asked_for},
     endpoint::{Inner, Start, ambient},
-    semconv,
+    process_forms, semconv,
 };
 
 /// Messages that are processed together: one span, with a link to the creation context of each.
@@ -56,45 +56,14 @@ impl<L> Batch<L> {
 }
 
 impl<L: AsReceived> Batch<L> {
-    /// Runs `future` as the processing of the whole batch: in ONE CONSUMER span that links to
-    /// every message's creation context, is current inside, and ends with the result (R12, R14).
-    ///
-    /// Its parent is the ambient span, and the baggage is the ambient one; each message's own
-    /// context is at hand as [`Received::creation_context`].
-    /// Cancel safety: dropped in the middle, the span ends as `cancelled`.
-    pub async fn process<F>(&self, future: F) -> F::Output
-    where
-        F: Future<Output: Outcome>,
-    {
-        self.start_process().run(future).await
-    }
-
-    /// [`process`](Self::process) for a handler that takes the batch by value.
-    pub async fn process_with<H, F>(self, handler: H) -> F::Output
-    where
-        H: FnOnce(Self) -> F,
-        F: Future<Output: Outcome>,
-    {
-        let operation = self.start_process();
-        let future = operation.within(|| handler(self));
-        operation.run(future).await
-    }
-
-    /// [`process`](Self::process) where `classify` says what the result means.
-    pub async fn process_classified<F, C>(&self, future: F, classify: C) -> F::Output
-    where
-        F: Future,
-        C: FnOnce(&F::Output) -> Option<Failure>,
-    {
-        self.start_process().run_classified(future, classify).await
-    }
-
-    /// [`process`](Self::process) for work that is not asynchronous.
-    pub fn process_sync<T: Outcome>(&self, work: impl FnOnce() -> T) -> T {
-        let operation = self.start_process();
-        let result = operation.within(work);
-        operation.end_with(&result);
-        result
+    process_forms! {
+        /// Runs `future` as the processing of the whole batch: in ONE CONSUMER span that links to
+        /// every message's creation context, is current inside, and ends with the result (R12,
+        /// R14).
+        ///
+        /// Its parent is the ambient span, and the baggage is the ambient one; each message's own
+        /// context is at hand as [`Received::creation_context`].
+        /// Cancel safety: dropped in the middle, the span ends as `cancelled`.
     }
 
     /// Starts to process this batch, for code that is neither one future nor one closure. The
@@ -113,7 +82,8 @@ impl<L: AsReceived> Batch<L> {
                 common.link(inner, message.as_received(), own.unwrap_or_default())
             })
         };
-        let all = all_links(self.messages.len(), links());
+        let wants_span = inner.settings.tracing;
+        let all = all_links(wants_span, self.messages.len(), links());
         let linked = all.len();
         let mut active = inner.start(Start {
             operation: Operation::PROCESS,
@@ -121,7 +91,7 @@ impl<L: AsReceived> Batch<L> {
             parent: &ambient,
             links: all,
             is_creation_context: false,
-            wants_span: true,
+            wants_span,
             started: inner.now(),
         });
         common.describe(&mut active, self.messages.len());
@@ -293,8 +263,16 @@ impl<'a> Common<'a> {
     }
 }
 
-/// The links of so many messages at most, in a list that is allocated once.
-pub(crate) fn all_links(messages: usize, links: impl Iterator<Item = Link>) -> Vec<Link> {
+/// The links of so many messages at most, in a list that is allocated once; none if there will be
+/// no span.
+pub(crate) fn all_links(
+    wants_span: bool,
+    messages: usize,
+    links: impl Iterator<Item = Link>,
+) -> Vec<Link> {
+    if !wants_span {
+        return Vec::new();
+    }
     let mut all = Vec::with_capacity(messages);
     all.extend(links);
     all

@@ -34,7 +34,8 @@
 //!
 //! - `internal-logs` (default): diagnostics through OpenTelemetry's internal logging.
 //! - `bound-instruments`: record through the API's experimental bound instruments; the same
-//!   values, faster.
+//!   values, faster. Enable `experimental_metrics_bound_instruments` of `opentelemetry_sdk` with
+//!   it: an SDK that does not know bound instruments records nothing through them.
 //! - `serde`: [`CreationContext`] can be serialized.
 
 mod active;

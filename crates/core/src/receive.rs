@@ -50,8 +50,9 @@ impl Endpoint {
         let messages = || batch.iter().map(AsReceived::as_received);
         let common = Common::of(operation.operation_type(), messages().map(Received::get_ref));
         let links = || messages().filter_map(|message| common.link(inner, message, Vec::new()));
-        let wants_span = inner.settings.receive_spans != ReceiveSpans::None;
-        let all = if wants_span { all_links(batch.len(), links()) } else { Vec::new() };
+        let wants_span =
+            inner.settings.tracing && inner.settings.receive_spans != ReceiveSpans::None;
+        let all = all_links(wants_span, batch.len(), links());
         let linked = all.len();
         let mut active = inner.start(Start {
             operation,

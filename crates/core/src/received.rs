@@ -8,9 +8,9 @@ use std::{
 use opentelemetry::trace::{Link, SpanContext, TraceContextExt};
 
 use crate::{
-    ActiveOperation, CreationContext, Destination, Endpoint, Failure, Message, Operation, Outcome,
-    ProcessParent,
+    ActiveOperation, CreationContext, Destination, Endpoint, Message, Operation, ProcessParent,
     endpoint::{Start, ambient},
+    process_forms,
     send::link_to,
 };
 
@@ -126,44 +126,14 @@ impl<M> Received<M> {
 }
 
 impl<M: Message> Received<M> {
-    /// Runs `future` as the processing of this message: in a CONSUMER span that links to the
-    /// creation context, is current inside at every `.await`, and ends with the result (R12, R13).
-    ///
-    /// Nothing starts before the first poll. An `Err` marks the span; a panic ends it as an error
-    /// and goes on unwinding. Cancel safety: dropped in the middle, the span ends as `cancelled`.
-    pub async fn process<F>(&self, future: F) -> F::Output
-    where
-        F: Future<Output: Outcome>,
-    {
-        self.start_process().run(future).await
-    }
-
-    /// [`process`](Self::process) for a handler that takes the message by value.
-    pub async fn process_with<H, F>(self, handler: H) -> F::Output
-    where
-        H: FnOnce(M) -> F,
-        F: Future<Output: Outcome>,
-    {
-        let operation = self.start_process();
-        let future = operation.within(|| handler(self.message));
-        operation.run(future).await
-    }
-
-    /// [`process`](Self::process) where `classify` says what the result means.
-    pub async fn process_classified<F, C>(&self, future: F, classify: C) -> F::Output
-    where
-        F: Future,
-        C: FnOnce(&F::Output) -> Option<Failure>,
-    {
-        self.start_process().run_classified(future, classify).await
-    }
-
-    /// [`process`](Self::process) for work that is not asynchronous.
-    pub fn process_sync<T: Outcome>(&self, work: impl FnOnce() -> T) -> T {
-        let operation = self.start_process();
-        let result = operation.within(work);
-        operation.end_with(&result);
-        result
+    process_forms! {
+        /// Runs `future` as the processing of this message: in a CONSUMER span that links to the
+        /// creation context, is current inside at every `.await`, and ends with the result (R12,
+        /// R13).
+        ///
+        /// Nothing starts before the first poll. An `Err` marks the span; a panic ends it as an
+        /// error and goes on unwinding. Cancel safety: dropped in the middle, the span ends as
+        /// `cancelled`.
     }
 
     /// Starts to process this message, for code that is neither one future nor one closure. The
@@ -178,8 +148,7 @@ impl<M: Message> Received<M> {
             ProcessParent::CreationContextIfNoAmbient => !has_ambient,
             ProcessParent::CreationContext => true,
         };
-        let mut links = Vec::with_capacity(1);
-        links.extend(creation.map(|_| link_to(&self.creation)));
+        let mut links = if creation.is_some() { vec![link_to(&self.creation)] } else { Vec::new() };
         let parent = match creation {
             Some(creation) if creation_is_parent => {
                 if has_ambient {

@@ -75,7 +75,8 @@ impl Endpoint {
         let is_creation_context = created.iter().any(|link| link.carries_send_span);
         let common = Common::of(operation.operation_type(), &*messages);
         let links = || created.iter().filter_map(|created| created.link.clone());
-        let all = all_links(messages.len(), links());
+        let wants_span = inner.settings.tracing;
+        let all = all_links(wants_span, messages.len(), links());
         let linked = all.len();
         let mut active = inner.start(Start {
             operation,
@@ -83,7 +84,7 @@ impl Endpoint {
             parent: &context,
             links: all,
             is_creation_context,
-            wants_span: true,
+            wants_span,
             started,
         });
         active.count(messages.len() as u64);

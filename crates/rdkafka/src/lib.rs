@@ -167,7 +167,9 @@
 //! - `tokio`: the client's default runtime, as its own feature of that name. Enable the client's
 //!   other features (`ssl`, `zstd`, …) by depending on `rdkafka` beside this crate.
 //! - `internal-logs` (default): diagnostics through OpenTelemetry's internal logging.
-//! - `bound-instruments`: faster metrics through the API's experimental bound instruments.
+//! - `bound-instruments`: faster metrics through the API's experimental bound instruments. Enable
+//!   `experimental_metrics_bound_instruments` of `opentelemetry_sdk` with it: an SDK that does not
+//!   know bound instruments records nothing through them.
 //! - `serde`: a [`CreationContext`](otel::CreationContext) can be serialized.
 
 /// The repository's front page, whose examples compile too.
