@@ -10,9 +10,10 @@ use opentelemetry::{
 use crate::{
     ActiveOperation, AsReceived, AttributeValue, Destination, Message, Operation, OperationType,
     Received,
-    active::{Active, asked_for},
     endpoint::{Inner, Start, ambient},
-    process_forms, semconv,
+    process_forms,
+    running::{Running, asked_for},
+    semconv,
 };
 
 /// Messages that are processed together: one span, with a link to the creation context of each.
@@ -205,7 +206,7 @@ impl<'a> Common<'a> {
     }
 
     /// Puts on the span what holds for all.
-    pub(crate) fn describe(&self, active: &mut Active, count: usize) {
+    pub(crate) fn describe(&self, active: &mut Running, count: usize) {
         if active.is_recording() {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             active.set_attribute(KeyValue::new(semconv::BATCH_MESSAGE_COUNT, count));
@@ -285,7 +286,7 @@ pub(crate) fn all_links(
 ///
 /// All links were given to the span, so that its sampler saw them all. The children last no time
 /// and have no operation: they only carry.
-pub(crate) fn overflow_links(active: &Active, linked: usize, links: impl Iterator<Item = Link>) {
+pub(crate) fn overflow_links(active: &Running, linked: usize, links: impl Iterator<Item = Link>) {
     let inner = active.inner();
     let limit = inner.settings.link_limit;
     if !active.is_recording() || linked <= limit {

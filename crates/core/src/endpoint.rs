@@ -13,13 +13,13 @@ use opentelemetry::{
 
 use crate::{
     CreationContext, Destination, Instrumentation, Message, NotInjected, Operation, System,
-    active::Active,
     diagnostics::Diagnostic,
-    instrumentation::Settings,
     interned::Attribute,
     metrics::Instruments,
     propagation::Propagator,
+    running::Running,
     semconv,
+    settings::Settings,
     target::{Target, Targets},
 };
 
@@ -221,7 +221,7 @@ impl Inner {
     }
 
     /// Starts an operation: its span, if one is wanted, and what its metrics will need.
-    pub(crate) fn start(self: &Arc<Self>, start: Start<'_>) -> Active {
+    pub(crate) fn start(self: &Arc<Self>, start: Start<'_>) -> Running {
         let Start { operation, destination, parent, links, started, .. } = start;
         let target =
             self.targets.find(operation, destination.as_ref(), &self.facts, &self.settings);
@@ -254,7 +254,7 @@ impl Inner {
                 parent,
             )
         });
-        Active::new(Arc::clone(self), target, partition, span.flatten(), started)
+        Running::new(Arc::clone(self), target, partition, span.flatten(), started)
     }
 
     /// Starts a span, or finds that there is nobody to record it.

@@ -15,10 +15,10 @@ use crate::{
     Destination, Operation,
     destination::Label,
     endpoint::Facts,
-    instrumentation::Settings,
     interned::{self, Attribute},
     metrics::Series,
     semconv,
+    settings::Settings,
 };
 
 /// Targets that are kept; an endpoint that meets more builds them as it goes. Names are limited

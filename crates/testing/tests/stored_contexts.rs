@@ -1,6 +1,12 @@
 //! Contexts that wait in a database, and work that is linked to its cause when its time comes.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use opentelemetry::{
     Context, KeyValue, SpanId,
@@ -115,4 +121,25 @@ fn a_row_without_a_context_is_processed_all_the_same() {
     let spans = telemetry.spans();
     assert_eq!(spans.len(), 1);
     assert_eq!(spans[0].links.len(), 0);
+}
+
+#[test]
+fn nothing_is_built_for_a_span_that_nobody_wants() {
+    let telemetry = Telemetry::new();
+    let creation = CreationContext::from_map(&stored(&telemetry, "checkout"));
+    telemetry.clear();
+    let instrumentation = Instrumentation::builder()
+        .with_tracer_provider(telemetry.tracer_provider())
+        .with_tracing(false)
+        .build();
+    let endpoint = Endpoint::builder(OUTBOX).build(&instrumentation);
+    let asked = Arc::new(AtomicI64::new(0));
+    let attributes = {
+        let asked = Arc::clone(&asked);
+        move |_: &_| vec![KeyValue::new("row", asked.fetch_add(1, Ordering::Relaxed))]
+    };
+    let rows: Batch<_> = [endpoint.restore("invoices", creation, "row")].into_iter().collect();
+    rows.with_link_attributes(attributes).process_sync(|| ());
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+    telemetry.assert_spans([]);
 }
