@@ -199,6 +199,7 @@ pub(crate) struct Inner {
     tracer: OnceLock<BoxedTracer>,
     /// Set once there is a real meter (R1).
     instruments: OnceLock<Instruments>,
+    /// Set once the global one is no no-op, or will stay one (R1).
     propagator: OnceLock<Propagator>,
 }
 
@@ -305,7 +306,15 @@ impl Inner {
     }
 
     pub(crate) fn propagator(&self) -> &Propagator {
-        self.propagator.get_or_init(|| Propagator::resolve(&self.settings.propagator))
+        if let Some(propagator) = self.propagator.get() {
+            return propagator;
+        }
+        match Propagator::resolve(&self.settings.propagator) {
+            Some(propagator) => self.propagator.get_or_init(|| propagator),
+            // As long as there is no tracer either, the application may still be setting up.
+            None if self.tracer.get().is_none() => &Propagator::DEFAULT,
+            None => self.propagator.get_or_init(|| Propagator::DEFAULT),
+        }
     }
 }
 

@@ -63,21 +63,21 @@ pub(crate) enum Propagator {
 }
 
 impl Propagator {
-    pub(crate) fn resolve(choice: &Propagation) -> Self {
+    /// What is used where the global propagator is the API's no-op.
+    pub(crate) const DEFAULT: Self = Self::W3c { baggage: true };
+
+    /// `None` if it is the global one and that is the API's no-op, so far.
+    pub(crate) fn resolve(choice: &Propagation) -> Option<Self> {
         match choice {
-            Propagation::TraceContext => Self::W3c { baggage: false },
-            Propagation::TraceContextAndBaggage => Self::W3c { baggage: true },
-            Propagation::Custom(propagator) => Self::Custom(Arc::clone(propagator)),
+            Propagation::TraceContext => Some(Self::W3c { baggage: false }),
+            Propagation::TraceContextAndBaggage => Some(Self::W3c { baggage: true }),
+            Propagation::Custom(propagator) => Some(Self::Custom(Arc::clone(propagator))),
             // Its fields cannot tell what a propagator does: one with W3C's fields may still
             // filter. So it is asked to do what ours would do.
             Propagation::Global => global::get_text_map_propagator(|propagator| {
-                if propagator.fields().next().is_none() {
-                    Self::W3c { baggage: true }
-                } else if let Some(baggage) = probe::w3c_equivalent(propagator) {
-                    Self::W3c { baggage }
-                } else {
-                    Self::Global
-                }
+                propagator.fields().next()?;
+                let w3c = probe::w3c_equivalent(propagator).map(|baggage| Self::W3c { baggage });
+                Some(w3c.unwrap_or(Self::Global))
             }),
         }
     }

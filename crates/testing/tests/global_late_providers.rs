@@ -1,7 +1,8 @@
 //! Rule R1 with the global providers, which a process has once: the order of set-up does not
 //! matter.
 
-use opentelemetry::global;
+use opentelemetry::{Context, KeyValue, baggage::BaggageExt as _, context::FutureExt as _, global};
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 use otel_messaging_core::Instrumentation;
 use otel_messaging_testing::{
     telemetry::Telemetry,
@@ -20,10 +21,13 @@ async fn r01_providers_may_be_set_after_the_first_operation() {
     early.process(async {}).await;
     assert_eq!(early.headers, []);
 
+    // The propagator may come late too; unlike the default, this one does not know baggage.
+    global::set_text_map_propagator(TraceContextPropagator::new());
     let telemetry = Telemetry::new();
     global::set_tracer_provider(telemetry.tracer_provider());
     telemetry.assert_spans([]);
-    producer.send(Record::new("orders", "7 apples")).await.unwrap();
+    let baggage = Context::new().with_baggage([KeyValue::new("tenant", "north")]);
+    producer.send(Record::new("orders", "7 apples")).with_context(baggage).await.unwrap();
     let spans = telemetry.spans();
     let names: Vec<&str> = spans.iter().map(|span| &*span.name).collect();
     assert_eq!(names, ["publish orders"], "the tracer was looked up again");
@@ -32,6 +36,8 @@ async fn r01_providers_may_be_set_after_the_first_operation() {
     // The meter may come later still.
     global::set_meter_provider(telemetry.meter_provider());
     let late = consumer.receive().await.unwrap();
+    let names: Vec<&str> = late.headers.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names, ["traceparent"]);
     late.process(async {}).await;
     assert_eq!(late.creation_context().span_context().span_id(), spans[0].span_context.span_id());
     assert_eq!(telemetry.histogram_sums("messaging.process.duration").len(), 1);
