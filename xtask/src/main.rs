@@ -1,6 +1,7 @@
 //! `cargo xtask`: the commands of this workspace, one file each.
 
 mod bench;
+mod brokers;
 mod cargo;
 mod demo;
 mod test;
@@ -15,6 +16,7 @@ Usage: cargo xtask <command>
   demo [options]                  run the orders pipeline on an embedded Kafka and show its traces
                                   (cargo xtask demo --help lists its options)
   test [--embedded] [-- args..]   run every test; args go to the test harness
+  brokers up|down|status [names]  start, stop or show real brokers
   bench [args..]                  run the benchmarks; args go to cargo bench
   help                            show this
 ";
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let outcome = match command.as_ref().map(|command| command.to_string_lossy()).as_deref() {
         Some("demo") => Ok(demo::run(&rest)),
         Some("test") => test::run(&rest),
+        Some("brokers") => brokers::run(&rest),
         Some("bench") => Ok(bench::run(&rest)),
         Some("help" | "-h" | "--help") if rest.is_empty() => {
             print!("{USAGE}");
