@@ -14,7 +14,7 @@ use rdkafka::{
     client::Client,
     consumer::{self as bare, ConsumerContext},
     error::{KafkaError, KafkaResult},
-    util::{AsyncRuntime, DefaultRuntime},
+    util::AsyncRuntime,
 };
 
 use super::failed;
@@ -35,7 +35,7 @@ use crate::{
 /// messages that were collected come, then the error. Before this is dropped,
 /// [`flush`](Self::flush) gives what was collected: to the client these messages are consumed.
 #[must_use = "streams do nothing unless polled"]
-pub struct Batches<'a, C, R = DefaultRuntime>
+pub struct Batches<'a, C, R>
 where
     C: ConsumerContext,
     R: AsyncRuntime,
