@@ -1,6 +1,6 @@
 //! Several messages that are received, processed or sent as one (rules R14 and R15).
 
-use std::{fmt, ops::Deref};
+use std::{fmt, ops::Deref, time::SystemTime};
 
 use opentelemetry::{
     Context, KeyValue,
@@ -295,7 +295,7 @@ pub(crate) fn overflow_links(active: &Running, linked: usize, links: impl Iterat
     let mut links = links.skip(limit).peekable();
     let Some(own) = active.span_context() else { return };
     let parent = Context::new().with_remote_span_context(own);
-    let now = active.started().time;
+    let now = active.started().time.unwrap_or_else(SystemTime::now);
     while links.peek().is_some() {
         let child = inner.start_span(
             SpanBuilder {

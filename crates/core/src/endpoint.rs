@@ -64,7 +64,7 @@ impl Endpoint {
 
     /// Starts the clock of an operation whose span is made when it is done (rule R11).
     pub fn clock(&self) -> Clock {
-        Clock(self.0.as_ref().map(|inner| inner.now()))
+        Clock(self.0.as_ref().map(|inner| inner.before()))
     }
 
     /// Adds an attribute that the client learned late, such as the cluster's id, to all spans
@@ -170,20 +170,22 @@ impl Facts {
 #[derive(Clone, Copy, Debug)]
 pub struct Clock(pub(crate) Option<Started>);
 
+/// When an operation began. Nothing, if its span begins where it is made and nothing is measured:
+/// a look at the clock costs a good part of what a span does that is not sampled.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Started {
-    pub(crate) time: SystemTime,
-    /// For metrics. A span by itself goes by the wall clock alone, as the SDK's own do: reading a
-    /// clock is a good part of what a span costs.
+    pub(crate) time: Option<SystemTime>,
+    /// For metrics: the clock that is never set back.
     instant: Option<Instant>,
 }
 
 impl Started {
     pub(crate) fn elapsed(self) -> Duration {
-        match self.instant {
-            Some(instant) => instant.elapsed(),
-            // The clock was set back.
-            None => self.time.elapsed().unwrap_or_default(),
+        match (self.instant, self.time) {
+            (Some(instant), _) => instant.elapsed(),
+            // Nothing, where the clock was set back.
+            (None, Some(time)) => time.elapsed().unwrap_or_default(),
+            (None, None) => Duration::ZERO,
         }
     }
 }
@@ -217,8 +219,14 @@ pub(crate) struct Start<'a> {
 }
 
 impl Inner {
+    /// The beginning of an operation whose span is made at once.
     pub(crate) fn now(&self) -> Started {
-        Started { time: SystemTime::now(), instant: self.settings.metrics.then(Instant::now) }
+        if self.settings.metrics { self.before() } else { Started { time: None, instant: None } }
+    }
+
+    /// The beginning of an operation whose span is made later.
+    pub(crate) fn before(&self) -> Started {
+        Started { time: Some(SystemTime::now()), instant: self.settings.metrics.then(Instant::now) }
     }
 
     /// Starts an operation: its span, if one is wanted, and what its metrics will need.
@@ -247,7 +255,7 @@ impl Inner {
                 SpanBuilder {
                     name: target.span_name.clone(),
                     span_kind: Some(kind),
-                    start_time: Some(started.time),
+                    start_time: started.time,
                     attributes: Some(attributes),
                     links: (!links.is_empty()).then_some(links),
                     events: None,

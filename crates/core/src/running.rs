@@ -1,6 +1,6 @@
 //! What runs behind a guard: span, clock and metrics, which end together.
 
-use std::{mem, sync::Arc, thread};
+use std::{mem, sync::Arc, thread, time::SystemTime};
 
 use opentelemetry::{
     Context, KeyValue, Value,
@@ -210,7 +210,7 @@ impl Running {
         if let Some(failure) = failure {
             self.mark_failed(failure);
         }
-        let end = self.started.time + elapsed;
+        let end = self.started.time.map_or_else(SystemTime::now, |time| time + elapsed);
         match &mut self.span {
             OwnSpan::Alone(span) => span.end_with_timestamp(end),
             OwnSpan::Within { context, is_ours: true } => {

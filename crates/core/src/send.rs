@@ -70,7 +70,7 @@ impl Endpoint {
     {
         let Some(inner) = &self.0 else { return ActiveOperation::none() };
         let Some(context) = ambient() else { return ActiveOperation::none() };
-        let started = inner.now();
+        let started = inner.before();
         let created = inner.create_all(messages, &context);
         let is_creation_context = created.iter().any(|link| link.carries_send_span);
         let common = Common::of(operation.operation_type(), &*messages);
