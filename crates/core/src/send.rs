@@ -61,7 +61,8 @@ impl Endpoint {
     }
 
     /// Starts to send a batch. Each message gets a span and a context of its own, and the send
-    /// span links to them all; without create spans, one send span is what all carry (R7).
+    /// span links to them all; without create spans, one send span is what all carry (R7). A batch
+    /// of none is no operation.
     ///
     /// End it with a [`Failure`](crate::Failure) that names the messages which failed, if some did.
     pub fn send_batch<M>(&self, operation: Operation, messages: &mut [M]) -> ActiveOperation
@@ -69,6 +70,9 @@ impl Endpoint {
         M: OutgoingMessage,
     {
         let Some(inner) = &self.0 else { return ActiveOperation::none() };
+        if messages.is_empty() {
+            return ActiveOperation::none();
+        }
         let Some(context) = ambient() else { return ActiveOperation::none() };
         let started = inner.before();
         let created = inner.create_all(messages, &context);

@@ -498,6 +498,42 @@ async fn a_dropped_batch_ends_with_the_last_report() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_dropped_while_the_queue_is_full_tells_what_was_never_sent() {
+    let kafka = Kafka::new();
+    let mut config = kafka.config();
+    config.set("queue.buffering.max.messages", "2").set("linger.ms", "1000");
+    let producer = kafka.producer_with(&config);
+    assert!(producer.send_batch(["a"; 0].map(record), PATIENCE).await.is_empty());
+    kafka.telemetry.assert_spans([]);
+    let records = ["a", "b", "c", "d", "e"].map(record);
+    assert!(producer.send_batch(records, PATIENCE).now_or_never().is_none());
+    kafka.telemetry.wait_for(6);
+    let spans = kafka.telemetry.spans();
+    let send = spans.iter().find(|span| span.name == "send orders").unwrap();
+    assert_eq!(send.status, opentelemetry::trace::Status::error("3 messages failed"));
+    let mut attributes = kafka.attributes("send", "send", Some("orders"));
+    attributes.retain(|(key, _)| {
+        *key != "messaging.client.id"
+            && *key != "messaging.kafka.cluster.id"
+            && *key != rdkafka::otel::semconv::OPERATION_TYPE
+    });
+    let mut duration = attributes.clone();
+    duration.push((rdkafka::otel::semconv::OPERATION_TYPE, "send".into()));
+    duration.push(("error.type", "cancelled".into()));
+    kafka.telemetry.assert_metrics([
+        counter("messaging.client.sent.messages")
+            .unit("{message}")
+            .scope(support::scope())
+            .point(2, attributes),
+        histogram("messaging.client.operation.duration")
+            .unit("s")
+            .boundaries(&rdkafka::otel::semconv::DURATION_BOUNDARIES)
+            .scope(support::scope())
+            .point(1, duration),
+    ]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_says_which_of_its_records_failed() {
     let kafka = Kafka::new();
     let mut config = kafka.config();

@@ -4,7 +4,7 @@ use std::{
     mem,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Poll, Wake, Waker, ready},
 };
 
 use futures_channel::oneshot::Canceled;
@@ -28,24 +28,41 @@ pub(super) type DeliveryOutcome = Result<OwnedDeliveryResult, Canceled>;
 /// same: the report itself wakes what ends the span, in the producer's polling thread.
 #[derive(Debug)]
 #[must_use = "the result of the delivery is lost if this is not awaited"]
-pub struct DeliveryFuture(Arc<Report>);
+pub struct DeliveryFuture(Delivering);
+
+#[derive(Debug)]
+enum Delivering {
+    /// Of a disabled instrumentation: nothing waits for the report but the caller.
+    Untold(Untold),
+    Told(Arc<Report>),
+}
 
 impl DeliveryFuture {
     pub(super) fn new(report: bare::DeliveryFuture, pending: Pending, endpoint: &Endpoint) -> Self {
+        if !endpoint.is_enabled() {
+            return Self(Delivering::Untold(Untold(report)));
+        }
         let report = Arc::new(Report {
             state: Mutex::new(State::Waiting { report, pending, waker: None }),
             endpoint: endpoint.clone(),
         });
         report.advance();
-        Self(report)
+        Self(Delivering::Told(report))
     }
 }
 
 impl Future for DeliveryFuture {
     type Output = DeliveryOutcome;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.0.lock();
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let report = match &mut self.0 {
+            Delivering::Told(report) => report,
+            Delivering::Untold(Untold(report)) => {
+                let outcome = ready!(Pin::new(report).poll(context));
+                return Poll::Ready(outcome.map(|result| owned(result, &Endpoint::disabled())));
+            }
+        };
+        let mut state = report.lock();
         match &mut *state {
             State::Waiting { waker, .. } | State::Ending { waker } => {
                 *waker = Some(context.waker().clone());
@@ -53,6 +70,23 @@ impl Future for DeliveryFuture {
             }
             State::Done(outcome) => outcome.take().map_or(Poll::Pending, Poll::Ready),
         }
+    }
+}
+
+/// The client's own result with our message.
+fn owned(
+    result: bare::future_producer::OwnedDeliveryResult,
+    endpoint: &Endpoint,
+) -> OwnedDeliveryResult {
+    result.map_err(|(error, message)| (error, OwnedMessage::held(endpoint, message)))
+}
+
+/// The client's own future.
+struct Untold(bare::DeliveryFuture);
+
+impl std::fmt::Debug for Untold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Untold").finish_non_exhaustive()
     }
 }
 
@@ -96,9 +130,7 @@ impl Report {
             (outcome, pending)
         };
         // The span's processors are the application's: no lock is held while they run.
-        let outcome = outcome.map(|result| {
-            result.map_err(|(error, message)| (error, OwnedMessage::held(&self.endpoint, message)))
-        });
+        let outcome = outcome.map(|result| owned(result, &self.endpoint));
         match &outcome {
             Ok(Ok(delivery)) => pending.delivered(delivery.partition, delivery.offset),
             Ok(Err((error, _))) => pending.failed(error),

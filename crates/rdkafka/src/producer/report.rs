@@ -37,7 +37,10 @@ impl Pending {
     pub(crate) fn failed(self, error: &KafkaError) {
         match self {
             Self::One(operation) => operation.fail(failure::of(error)),
-            Self::Member(member) => member.fail(failure::error_type(error)),
+            Self::Member(mut member) => {
+                member.refused = false;
+                member.error = Some(failure::error_type(error));
+            }
         }
     }
 
@@ -45,10 +48,7 @@ impl Pending {
     pub(crate) fn rejected(self, error: &KafkaError) {
         match self {
             Self::One(operation) => operation.reject(failure::of(error)),
-            Self::Member(mut member) => {
-                member.refused = true;
-                member.fail(failure::error_type(error));
-            }
+            Self::Member(mut member) => member.error = Some(failure::error_type(error)),
         }
     }
 }
@@ -57,27 +57,27 @@ impl Pending {
 #[derive(Debug)]
 pub(crate) struct Member {
     index: usize,
-    /// What to say of the record when this is dropped: at first, that nobody knows.
+    /// What to say of the record when this is dropped: at first, that it was never sent.
     error: Option<ErrorType>,
+    /// Whether the client never took it.
     refused: bool,
     batch: Arc<BatchReport>,
 }
 
 impl Member {
     /// One for each of `count` records, which share `operation`.
-    pub(crate) fn all(operation: ActiveOperation, count: usize) -> impl Iterator<Item = Self> {
+    ///
+    /// All are there at once, so that those of records which are never sent tell so.
+    pub(crate) fn all(operation: ActiveOperation, count: usize) -> Vec<Self> {
         let state = BatchState { operation: Some(operation), ..BatchState::default() };
         let batch = Arc::new(BatchReport(Mutex::new(state)));
-        (0..count).map(move |index| Self {
+        let member = |index| Self {
             index,
             error: Some(ErrorType::CANCELLED),
-            refused: false,
+            refused: true,
             batch: Arc::clone(&batch),
-        })
-    }
-
-    fn fail(mut self, error: ErrorType) {
-        self.error = Some(error);
+        };
+        (0..count).map(member).collect()
     }
 }
 
