@@ -143,7 +143,7 @@ pub trait Broker: Sized + Send + Sync + 'static {
     /// The headers with which a message travelled, in order.
     fn headers_of(message: &Self::Message<'_>) -> Vec<Header>;
 
-    /// Where a message was.
+    /// Where a message was, or what else its consumer knows as [`position`](Self::position).
     fn place_of(message: &Self::Message<'_>) -> Place;
 
     /// The body of a message.
