@@ -66,6 +66,15 @@ impl Topics {
         self.made.lock().unwrap().extend_from_slice(topics);
     }
 
+    pub(crate) fn admin(&self) -> &AdminClient<DefaultClientContext> {
+        &self.admin
+    }
+
+    /// Deletes this topic, too, which the cluster has made.
+    pub(crate) fn remove_later(&self, topic: &str) {
+        self.made.lock().unwrap().push(topic.to_owned());
+    }
+
     /// Makes one topic, and gives its full name.
     pub(crate) async fn make_one(&self, name: &str, partitions: i32) -> String {
         let topic = self.full_name(name);
