@@ -7,6 +7,7 @@ mod conformance;
 mod harness;
 mod links;
 mod many;
+mod processes;
 mod rebalance;
 mod refused;
 mod restart;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use otel_messaging_rdkafka::{
     consumer::{CommitMode, Consumer, StreamConsumer},
     otel::semconv,
+    topic_partition_list::TopicPartitionListElem,
 };
 use tokio::time::{interval, timeout};
 
@@ -107,5 +108,5 @@ fn consumed(consumer: &StreamConsumer) -> i64 {
 
 fn partitions(consumer: &StreamConsumer) -> Vec<i32> {
     let assignment = consumer.assignment().expect("it has one");
-    assignment.elements().iter().map(|element| element.partition()).collect()
+    assignment.elements().iter().map(TopicPartitionListElem::partition).collect()
 }
