@@ -1,6 +1,7 @@
 //! Apache Kafka from Maven Central's jars: one node, which is its own controller.
 
 use super::{
+    Place,
     broker::Broker,
     native::{self, Launch},
     task,
@@ -20,13 +21,14 @@ const FORMAT_LIMIT: Duration = Duration::from_secs(60);
 /// Any 16 bytes in base64: here they spell `otel-messaging-1`.
 const CLUSTER_ID: &str = "b3RlbC1tZXNzYWdpbmctMQ";
 
-pub(super) fn prepare(directory: &Path, ports: &[u16]) -> Result<Launch, String> {
-    let libraries = directory.join(format!("libraries-{VERSION}"));
+pub(super) fn prepare(place: &Place) -> Result<Launch, String> {
+    let directory = &place.directory;
+    let libraries = place.downloads.join(format!("libraries-{VERSION}"));
     let java = tools(libraries.is_dir())?;
-    install(directory, &libraries)?;
+    install(&place.downloads, &libraries)?;
     let properties = directory.join("server.properties");
     let data = directory.join("data");
-    native::write(&properties, &configuration(&data, ports)?)?;
+    native::write(&properties, &configuration(&data, &place.state.ports)?)?;
 
     let class_path = libraries.join("*");
     let program = |options: &[&str], class: &str| {
@@ -77,7 +79,8 @@ fn project() -> String {
 }
 
 /// One node that is broker and controller, quick where a test would wait: no delay before a
-/// group's first assignment, and a cleaner that compacts as soon as a segment is closed.
+/// group's first assignment, and a cleaner that compacts as soon as a segment is closed. A topic
+/// that does not exist is an error, as in production.
 fn configuration(data: &Path, ports: &[u16]) -> Result<String, String> {
     let &[port, controller] = ports else { return Err("Kafka needs two ports".into()) };
     // In a properties file a backslash escapes.
@@ -99,6 +102,7 @@ fn configuration(data: &Path, ports: &[u16]) -> Result<String, String> {
          share.coordinator.state.topic.replication.factor=1\n\
          share.coordinator.state.topic.min.isr=1\n\
          group.initial.rebalance.delay.ms=0\n\
+         auto.create.topics.enable=false\n\
          log.cleaner.backoff.ms=500\n\
          log.cleaner.dedupe.buffer.size=16777216\n"
     ))
