@@ -52,6 +52,13 @@ pub trait Broker: Sized + Send + Sync + 'static {
     /// offset, if such an operation has one. On sends the broker's answer brings it.
     fn position(operation: OperationType) -> Option<&'static str>;
 
+    /// What every message says in such an operation besides, such as a routing key; not as one of
+    /// several that differ.
+    fn message_attributes(operation: OperationType) -> Vec<(&'static str, ExpectedValue)> {
+        let _ = operation;
+        Vec::new()
+    }
+
     /// Starts the broker and the two clients, both with `instrumentation`. The consumer is ready
     /// to receive all [`Setup::destinations`] from their beginning.
     fn start(
