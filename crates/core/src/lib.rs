@@ -38,6 +38,8 @@
 //!   it: an SDK that does not know bound instruments records nothing through them.
 //! - `serde`: [`CreationContext`] can be serialized.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod active;
 mod batch;
 mod creation;
