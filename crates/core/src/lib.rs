@@ -46,6 +46,7 @@ mod creation;
 mod destination;
 mod diagnostics;
 mod endpoint;
+mod gather;
 mod instrumentation;
 mod interned;
 mod message;
@@ -78,6 +79,7 @@ pub use crate::{
     creation::CreationContext,
     destination::Destination,
     endpoint::{Clock, Endpoint},
+    gather::Gather,
     instrumentation::{ExistingContext, Instrumentation, ProcessParent, ReceiveSpans},
     message::{AttributeValue, Field, Message, NotInjected, OutgoingMessage},
     operation::{Operation, OperationType},
