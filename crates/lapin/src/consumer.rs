@@ -52,12 +52,7 @@ impl Consumer {
     /// The adaptor owns what it has collected, so that nothing is lost when its `next` is dropped
     /// in a `select!`; see [`Batches`]. It shares this consumer's deliveries: one of them should
     /// be polled at a time.
-    pub fn batches<S, T>(
-        &self,
-        max: usize,
-        max_wait: Duration,
-        sleep: S,
-    ) -> Batches<lapin::Consumer, S, T>
+    pub fn batches<S, T>(&self, max: usize, max_wait: Duration, sleep: S) -> Batches<S, T>
     where
         S: Fn(Duration) -> T,
         T: Future,
