@@ -173,6 +173,8 @@
 mod acker;
 mod channel;
 mod confirm;
+#[cfg(test)]
+mod conformance;
 mod connection;
 mod consumer;
 mod destination;

@@ -1,13 +1,16 @@
 //! Deliveries without a broker: where their facts are, whatever their headers hold.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, future::Pending, time::Duration};
 
 use opentelemetry::trace::SpanKind;
 use otel_messaging_lapin::{
-    BasicProperties, bare,
-    message::Delivery,
-    options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions},
+    Acker, BasicProperties, Batches, Channel, Connection, ConnectionProperties, Consumer, Publish,
+    PublisherConfirm, bare,
+    message::{BasicGetMessage, Delivery},
+    options::{
+        BasicAckOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions, BasicRejectOptions,
+    },
     otel::{
         Batch, CreationContext, Endpoint, Instrumentation, Propagation,
         builder::InstrumentationBuilder, semconv as core,
@@ -224,4 +227,28 @@ async fn a_delivery_is_the_clients_own_in_every_other_respect() {
     let batch: Batch<Delivery> = [mocked].into_iter().collect();
     let handled: Result<usize, std::fmt::Error> = batch.process(async { Ok(batch.len()) }).await;
     assert_eq!(handled, Ok(1));
+}
+
+/// What the client's can be given to, ours can: another task, another thread.
+#[test]
+fn everything_can_be_sent_and_shared() {
+    fn is<T: Send + Sync + Unpin + 'static>() {}
+    fn is_send<T: Send>(_: T) {}
+    is::<Acker>();
+    is::<BasicGetMessage>();
+    is::<Batches<fn(Duration) -> Pending<()>, Pending<()>>>();
+    is::<Channel>();
+    is::<Connection>();
+    is::<Consumer>();
+    is::<Delivery>();
+    is::<PublisherConfirm>();
+    let _ = |channel: &Channel, delivery: &Delivery| {
+        let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+        is_send(channel.basic_publish("".into(), "".into(), options, b"", properties));
+        is_send(channel.basic_publish_batch([Publish::default()]));
+        is_send(channel.basic_get("".into(), BasicGetOptions::default()));
+        is_send(channel.basic_ack(1, BasicAckOptions::default()));
+        is_send(delivery.ack(BasicAckOptions::default()));
+        is_send(Connection::connect("", ConnectionProperties::default()));
+    };
 }

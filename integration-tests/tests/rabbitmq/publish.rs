@@ -7,7 +7,7 @@ use opentelemetry::trace::Status;
 use otel_messaging_integration_tests::rabbitmq;
 use otel_messaging_lapin::{
     BasicProperties, Confirmation, ConnectionProperties, Publish,
-    options::{BasicPublishOptions, ConfirmSelectOptions},
+    options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions},
     otel::{ErrorType, OperationType, semconv as core},
     types::{AMQPValue, FieldTable},
 };
@@ -186,13 +186,19 @@ async fn a_batch_says_which_failed() {
     shop.telemetry.clear();
 
     // Dropped before it was polled to the end: what was not handed over was not sent.
-    let batch = (0..3).map(|_| publish(queue.as_str(), BasicPublishOptions::default()));
+    let batch = (0..1000).map(|_| publish(queue.as_str(), BasicPublishOptions::default()));
     let mut sending = Box::pin(shop.channel.basic_publish_batch(batch));
     assert!(futures::poll!(sending.as_mut()).is_pending());
     drop(sending);
-    let spans = shop.telemetry.wait_for(4);
+    assert!(shop.channel.wait_for_confirms().await.unwrap().is_empty());
+    let options = QueueDeclareOptions::exclusive().passive();
+    let queue = shop.channel.queue_declare(queue.clone(), options, FieldTable::default()).await;
+    // One was there before.
+    let taken = queue.unwrap().message_count() - 1;
+    assert!((1..1000).contains(&taken), "{taken}");
+    let spans = shop.telemetry.spans();
     let send = spans.iter().find(|span| span.name.starts_with("publish")).unwrap();
-    assert_eq!(send.status, Status::error("2 messages failed"));
+    assert_eq!(send.status, Status::error(format!("{} messages failed", 1000 - taken)));
     let class = send.attributes.iter().find(|attribute| attribute.key.as_str() == "error.type");
     assert_eq!(class.unwrap().value.as_str(), ErrorType::CANCELLED.as_str());
 }
