@@ -3,6 +3,7 @@
 mod broker;
 mod compose;
 mod endpoint;
+mod instance;
 mod kafka;
 mod log;
 mod native;
@@ -18,7 +19,7 @@ mod status;
 mod task;
 
 pub(crate) use self::broker::Broker;
-use self::{endpoint::Endpoint, place::Place, state::Origin, status::Health};
+use self::{endpoint::Endpoint, instance::Instance, place::Place, state::Origin, status::Health};
 use crate::UsageError;
 use std::{
     env,
@@ -28,12 +29,16 @@ use std::{
 };
 
 const USAGE: &str = "\
-Usage: cargo xtask brokers up|down|status [kafka] [rabbitmq] [nats]
+Usage: cargo xtask brokers up|down|kill|status [--instance name] [kafka] [rabbitmq] [nats]
 
 Starts, stops or shows message brokers for tests; all three unless some are named.
   up       start what does not run yet, and wait until it answers
   down     stop what `up` has started, and nothing else; its data goes, its downloads stay
+  kill     end what `up` has started as a crash would; the next `up` finds its data
   status   one line for each; fails unless all are up
+
+  --instance name   brokers of their own beside the shared ones, for a test that kills them;
+                    `down` without it stops all instances
 
 A broker comes from the first of these that there is:
   1. the environment, which names one that runs already:
@@ -52,21 +57,36 @@ Everything is under target/brokers: downloads, data, logs, and what is running.
 enum Action {
     Up,
     Down,
+    Kill,
     Status,
+}
+
+/// What was asked for on the command line.
+#[derive(Debug, PartialEq, Eq)]
+struct Request {
+    action: Action,
+    /// The shared one unless it is named.
+    instance: Option<Instance>,
+    brokers: Vec<Broker>,
 }
 
 /// Fails if one of the brokers that were asked for could not be started, stopped, or is not up.
 pub(crate) fn run(args: &[OsString]) -> Result<ExitCode, UsageError> {
-    let Some((action, brokers)) = parse(args)? else {
+    let Some(Request { action, instance, brokers }) = parse(args)? else {
         print!("{USAGE}");
         return Ok(ExitCode::SUCCESS);
     };
+    let one = instance.clone().unwrap_or(Instance::Shared);
     let is_good = match action {
-        Action::Up => up(&brokers).is_ok(),
-        Action::Down => down(&brokers),
+        Action::Up => up_instance(&brokers, &one).is_ok(),
+        Action::Down => match instance {
+            Some(instance) => down_instances(&brokers, &[instance]),
+            None => down(&brokers),
+        },
+        Action::Kill => each(&brokers, |broker| kill_one(broker, &one)),
         // Every line is shown, also after one that is bad.
         Action::Status => {
-            let down = brokers.iter().filter(|&&broker| !status::show(broker));
+            let down = brokers.iter().filter(|&&broker| !status::show(broker, &one));
             down.count() == 0
         }
     };
@@ -76,29 +96,41 @@ pub(crate) fn run(args: &[OsString]) -> Result<ExitCode, UsageError> {
 /// Brings brokers up, and gives the environment in which tests find them. What went wrong has been
 /// said when it returns.
 pub(crate) fn up(brokers: &[Broker]) -> Result<Vec<(&'static str, String)>, Failed> {
+    up_instance(brokers, &Instance::Shared)
+}
+
+fn up_instance(
+    brokers: &[Broker],
+    instance: &Instance,
+) -> Result<Vec<(&'static str, String)>, Failed> {
     let mut environment = Vec::new();
-    let mut outcome = Ok(());
-    for &broker in brokers {
-        match up_one(broker) {
-            Ok(endpoint) => environment.push((broker.variable(), endpoint.value().to_owned())),
-            Err(cause) => {
-                eprintln!("{broker}: {cause}");
-                outcome = Err(Failed);
-            }
-        }
-    }
-    outcome.map(|()| environment)
+    let is_good = each(brokers, |broker| {
+        let endpoint = up_one(broker, instance)?;
+        environment.push((broker.variable(), endpoint.value().to_owned()));
+        Ok(())
+    });
+    if is_good { Ok(environment) } else { Err(Failed) }
 }
 
 /// Something did not work, and it has been said what.
 #[derive(Debug)]
 pub(crate) struct Failed;
 
-/// Stops what we have started of these brokers. True if nothing of it is left.
+/// Stops what we have started of these brokers, in every instance. True if nothing of it is left.
 pub(crate) fn down(brokers: &[Broker]) -> bool {
+    down_instances(brokers, &Instance::all(&directory()))
+}
+
+fn down_instances(brokers: &[Broker], instances: &[Instance]) -> bool {
+    let down = |instance: &Instance| each(brokers, |broker| down_one(broker, instance));
+    instances.iter().map(down).fold(true, |before, is_good| before & is_good)
+}
+
+/// Does something to each broker, also after one that it failed for. True if none failed.
+fn each(brokers: &[Broker], mut action: impl FnMut(Broker) -> Result<(), String>) -> bool {
     let mut is_good = true;
     for &broker in brokers {
-        if let Err(cause) = down_one(broker) {
+        if let Err(cause) = action(broker) {
             eprintln!("{broker}: {cause}");
             is_good = false;
         }
@@ -106,8 +138,8 @@ pub(crate) fn down(brokers: &[Broker]) -> bool {
     is_good
 }
 
-fn up_one(broker: Broker) -> Result<Endpoint, String> {
-    if let Some(endpoint) = Endpoint::from_environment(broker)? {
+fn up_one(broker: Broker, instance: &Instance) -> Result<Endpoint, String> {
+    if let Some(endpoint) = Endpoint::from_environment(broker, instance)? {
         let variable = broker.variable();
         ready::ask(broker, &endpoint).map_err(|cause| {
             format!(
@@ -119,7 +151,7 @@ fn up_one(broker: Broker) -> Result<Endpoint, String> {
     }
     let directory = directory();
     let _lock = process::lock(&directory)?;
-    let mut place = Place::of(broker, &directory);
+    let mut place = Place::of(broker, instance, &directory);
     match Health::of(&place) {
         Health::Up => {
             let endpoint = place.endpoint()?;
@@ -157,18 +189,20 @@ fn start(place: &mut Place, is_restart: bool) -> Result<(), String> {
     }
 }
 
-fn down_one(broker: Broker) -> Result<(), String> {
+fn down_one(broker: Broker, instance: &Instance) -> Result<(), String> {
     let directory = directory();
     let _lock = process::lock(&directory)?;
-    let mut place = Place::of(broker, &directory);
+    let mut place = Place::of(broker, instance, &directory);
     let text = match place.state.started.take() {
+        // Of the many instances there are, few had this broker.
+        None if *instance != Instance::Shared => return Ok(()),
         None if env::var_os(broker.variable()).is_some() => {
             format!("comes from {}, so it is not ours to stop", broker.variable())
         }
         None => "was not started by us; nothing to stop".into(),
         Some(started) => {
             match started.origin {
-                Origin::Compose => compose::down(broker, &root()),
+                Origin::Compose => compose::down(broker, instance, &root()),
                 Origin::Native { .. } => native::stop(&started.origin),
             }?;
             place.save()?;
@@ -178,6 +212,21 @@ fn down_one(broker: Broker) -> Result<(), String> {
     // Also that of a broker which could not start because of it.
     place.remove_data()?;
     println!("{broker}: {text}");
+    Ok(())
+}
+
+fn kill_one(broker: Broker, instance: &Instance) -> Result<(), String> {
+    let directory = directory();
+    let _lock = process::lock(&directory)?;
+    let place = Place::of(broker, instance, &directory);
+    match &place.state.started {
+        None => return Err("was not started by us, so it is not ours to kill".into()),
+        Some(started) if started.origin == Origin::Compose => {
+            compose::kill(broker, instance, &root())
+        }
+        Some(started) => native::kill(&started.origin),
+    }?;
+    println!("{broker}: killed");
     Ok(())
 }
 
@@ -193,25 +242,36 @@ fn root() -> PathBuf {
 }
 
 /// `None` if only help was asked for.
-fn parse(args: &[OsString]) -> Result<Option<(Action, Vec<Broker>)>, UsageError> {
+fn parse(args: &[OsString]) -> Result<Option<Request>, UsageError> {
     let words: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
     if words.iter().any(|word| matches!(word.as_ref(), "-h" | "--help")) {
         return Ok(None);
     }
-    let Some((action, names)) = words.split_first() else {
-        return Err(UsageError("`brokers` needs an action: up, down or status".into()));
-    };
-    let action = match action.as_ref() {
-        "up" => Action::Up,
-        "down" => Action::Down,
-        "status" => Action::Status,
-        unknown => {
-            let cause = format!("`brokers` has no action `{unknown}`: it has up, down and status");
+    let mut words = words.into_iter();
+    let action = match words.next().as_deref() {
+        Some("up") => Action::Up,
+        Some("down") => Action::Down,
+        Some("kill") => Action::Kill,
+        Some("status") => Action::Status,
+        Some(unknown) => {
+            let cause =
+                format!("`brokers` has no action `{unknown}`: it has up, down, kill and status");
             return Err(UsageError(cause));
         }
+        None => {
+            let cause = "`brokers` needs an action: up, down, kill or status";
+            return Err(UsageError(cause.into()));
+        }
     };
+    let mut instance = None;
     let mut brokers = Vec::new();
-    for name in names {
+    while let Some(name) = words.next() {
+        if name == "--instance" {
+            let name = words.next().unwrap_or_default();
+            instance = Some(Instance::own(&name).map_err(UsageError)?);
+            continue;
+        }
+        let name = &*name;
         let broker = Broker::from_name(name).ok_or_else(|| {
             UsageError(format!("there is no broker `{name}`: there are kafka, rabbitmq and nats"))
         })?;
@@ -219,23 +279,36 @@ fn parse(args: &[OsString]) -> Result<Option<(Action, Vec<Broker>)>, UsageError>
             brokers.push(broker);
         }
     }
-    Ok(Some((action, if brokers.is_empty() { Broker::ALL.to_vec() } else { brokers })))
+    let brokers = if brokers.is_empty() { Broker::ALL.to_vec() } else { brokers };
+    Ok(Some(Request { action, instance, brokers }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parsed(args: &[&str]) -> Result<Option<(Action, Vec<Broker>)>, String> {
+    fn parsed(args: &[&str]) -> Result<Option<Request>, String> {
         let args: Vec<OsString> = args.iter().map(Into::into).collect();
         parse(&args).map_err(|UsageError(cause)| cause)
     }
 
     #[test]
     fn all_brokers_are_meant_unless_some_are_named() {
-        assert_eq!(parsed(&["up"]), Ok(Some((Action::Up, Broker::ALL.to_vec()))));
-        let named = Ok(Some((Action::Down, vec![Broker::Nats, Broker::Kafka])));
-        assert_eq!(parsed(&["down", "nats", "kafka", "nats"]), named);
+        let all = Request { action: Action::Up, instance: None, brokers: Broker::ALL.to_vec() };
+        assert_eq!(parsed(&["up"]), Ok(Some(all)));
+        let brokers = vec![Broker::Nats, Broker::Kafka];
+        let named = Request { action: Action::Down, instance: None, brokers };
+        assert_eq!(parsed(&["down", "nats", "kafka", "nats"]), Ok(Some(named)));
+    }
+
+    #[test]
+    fn an_instance_may_be_named() {
+        let request = parsed(&["kill", "--instance", "restart", "kafka"]).unwrap().unwrap();
+        assert_eq!(request.action, Action::Kill);
+        assert_eq!(request.instance, Some(Instance::Own("restart".into())));
+        assert_eq!(request.brokers, [Broker::Kafka]);
+        assert!(parsed(&["up", "--instance"]).unwrap_err().contains("no name for an instance"));
+        assert!(parsed(&["up", "--instance", "../x"]).is_err());
     }
 
     #[test]

@@ -15,8 +15,9 @@ Usage: cargo xtask <command>
 
   demo [options]                  run the orders pipeline on an embedded Kafka and show its traces
                                   (cargo xtask demo --help lists its options)
-  test [--embedded] [-- args..]   run every test; args go to the test harness
-  brokers up|down|status [names]  start, stop or show real brokers
+  test [--embedded] [-- args..]   run every test, with brokers or what needs none; args go to the
+                                  test harness
+  brokers up|down|kill|status ..  start, stop or show real brokers
   bench [args..]                  run the benchmarks; args go to cargo bench
   help                            show this
 ";

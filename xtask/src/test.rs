@@ -1,18 +1,27 @@
 //! `cargo xtask test`: every test of the workspace, and one closing line with the totals.
 
-use crate::{UsageError, cargo, toolchain, totals::Totals};
+use crate::{
+    UsageError,
+    brokers::{self, Broker, Failed},
+    cargo, toolchain,
+    totals::Totals,
+};
 use std::{
+    env,
     ffi::OsString,
     io::{self, Read, Write},
     process::{Command, ExitCode, ExitStatus, Stdio},
 };
 
 const USAGE: &str = "\
-Usage: cargo xtask test [--embedded] [-- args..]
+Usage: cargo xtask test [--embedded] [--down] [-- args..]
 
 Runs every test of the workspace, documentation included, and prints the totals as its last line.
+The brokers that integration tests need are brought up first, as `cargo xtask brokers up` does (its
+--help says where they come from), and left running for the next time.
 
-  --embedded   only what needs no server (today that is everything)
+  --embedded   only what needs no broker
+  --down       stop the brokers at the end; so it is, too, where the environment has CI=true
   -- args..    for the test harness: a name to filter by, --nocapture, --test-threads=1, ..
 ";
 
@@ -31,9 +40,22 @@ const RUNS: [&[&str]; 3] = [
     ],
 ];
 
-/// Fails if a test failed, a binary crashed, something did not build, or no test ran at all.
+/// The brokers that integration tests talk to.
+const BROKERS: [Broker; 1] = [Broker::Kafka];
+const INTEGRATION_TESTS: &str = "otel-messaging-integration-tests";
+
+/// What was asked for on the command line.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Options<'a> {
+    is_embedded: bool,
+    is_down: bool,
+    harness: &'a [OsString],
+}
+
+/// Fails if a test failed, a binary crashed, something did not build, no test ran at all, or a
+/// broker that tests need could not be had.
 pub(crate) fn run(args: &[OsString]) -> Result<ExitCode, UsageError> {
-    let Some(harness) = harness_args(args)? else {
+    let Some(options) = parse(args)? else {
         print!("{USAGE}");
         return Ok(ExitCode::SUCCESS);
     };
@@ -41,23 +63,47 @@ pub(crate) fn run(args: &[OsString]) -> Result<ExitCode, UsageError> {
         eprintln!("xtask: {advice}");
         return Ok(ExitCode::FAILURE);
     }
+    let environment = if options.is_embedded {
+        Ok(Vec::new())
+    } else {
+        brokers::up(&BROKERS).inspect_err(|Failed| {
+            eprintln!(
+                "xtask: integration tests need a broker that could not be had (see above); \
+                 to run what needs none: cargo xtask test --embedded"
+            );
+        })
+    };
+    let totals = environment.and_then(|environment| run_tests(&options, &environment));
+    let is_ci = env::var("CI").is_ok_and(|value| value == "true");
+    let is_down = options.is_embedded || !(options.is_down || is_ci) || brokers::down(&BROKERS);
+    let is_good = totals.is_ok_and(|totals| {
+        println!("{totals}");
+        totals.are_good()
+    });
+    Ok(if is_good && is_down { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Runs all tests with these environment variables.
+fn run_tests(options: &Options<'_>, environment: &[(&str, String)]) -> Result<Totals, Failed> {
     let mut totals = Totals::default();
-    let mut is_built = true;
     for selection in RUNS {
         let mut command = cargo::command("test");
-        command.arg("--no-fail-fast").args(selection).arg("--").args(harness);
+        command.arg("--no-fail-fast").args(selection);
+        if options.is_embedded && selection.contains(&"--workspace") {
+            command.args(["--exclude", INTEGRATION_TESTS]);
+        }
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        command.arg("--").args(options.harness);
 
         let before = totals.failed;
-        match stream(&mut command, &mut totals, &mut io::stdout().lock()) {
-            Err(error) => return Ok(cargo::not_started(&error)),
-            Ok(status) if status.success() || totals.failed > before => {}
-            Ok(status) => {
-                eprintln!("xtask: cargo test failed ({status}) without a failing test: see above");
-                totals.failed += 1;
-                is_built = false;
-            }
-        }
-        if !is_built {
+        let status =
+            stream(&mut command, &mut totals, &mut io::stdout().lock()).map_err(|error| {
+                cargo::not_started(&error);
+                Failed
+            })?;
+        if !status.success() && totals.failed == before {
+            eprintln!("xtask: cargo test failed ({status}) without a failing test: see above");
+            totals.failed += 1;
             break; // What does not build has nothing more to test.
         }
     }
@@ -68,16 +114,20 @@ pub(crate) fn run(args: &[OsString]) -> Result<ExitCode, UsageError> {
     if totals.passed + totals.failed == 0 {
         eprintln!("xtask: no test ran, and that is a failure too: check the filter after `--`");
     }
-    println!("{totals}");
-    Ok(if totals.are_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(totals)
 }
 
-/// What the test harness is to get; `None` if only help was asked for.
-fn harness_args(args: &[OsString]) -> Result<Option<&[OsString]>, UsageError> {
+/// `None` if only help was asked for.
+fn parse(args: &[OsString]) -> Result<Option<Options<'_>>, UsageError> {
+    let mut options = Options::default();
     for (index, arg) in args.iter().enumerate() {
         match arg.to_str() {
-            Some("--") => return Ok(Some(&args[index + 1..])),
-            Some("--embedded") => {}
+            Some("--") => {
+                options.harness = &args[index + 1..];
+                break;
+            }
+            Some("--embedded") => options.is_embedded = true,
+            Some("--down") => options.is_down = true,
             Some("-h" | "--help") => return Ok(None),
             _ => {
                 let arg = arg.to_string_lossy();
@@ -86,7 +136,7 @@ fn harness_args(args: &[OsString]) -> Result<Option<&[OsString]>, UsageError> {
             }
         }
     }
-    Ok(Some(&[]))
+    Ok(Some(options))
 }
 
 /// Shows the output while it comes, unfinished lines included, and counts what it says.
@@ -118,30 +168,34 @@ fn stream(
 mod tests {
     use super::*;
 
-    fn parse(args: &[&str]) -> Result<Option<Vec<String>>, String> {
+    fn parsed(args: &[&str]) -> Result<Option<(bool, bool, Vec<String>)>, String> {
         let args: Vec<OsString> = args.iter().map(Into::into).collect();
-        let harness = harness_args(&args).map_err(|UsageError(cause)| cause)?;
-        Ok(harness.map(|args| args.iter().map(|arg| arg.to_str().unwrap().to_owned()).collect()))
+        let options = parse(&args).map_err(|UsageError(cause)| cause)?;
+        Ok(options.map(|Options { is_embedded, is_down, harness }| {
+            let harness = harness.iter().map(|arg| arg.to_str().unwrap().to_owned()).collect();
+            (is_embedded, is_down, harness)
+        }))
     }
 
     #[test]
     fn everything_after_the_dashes_is_for_the_harness() {
-        assert_eq!(parse(&[]), Ok(Some(vec![])));
-        assert_eq!(parse(&["--embedded"]), Ok(Some(vec![])));
-        let harness = Some(vec!["r15".into(), "--".into(), "--help".into()]);
-        assert_eq!(parse(&["--embedded", "--", "r15", "--", "--help"]), Ok(harness));
+        assert_eq!(parsed(&[]), Ok(Some((false, false, vec![]))));
+        assert_eq!(parsed(&["--embedded"]), Ok(Some((true, false, vec![]))));
+        let harness = vec!["r15".into(), "--".into(), "--help".into(), "--embedded".into()];
+        let args = ["--down", "--", "r15", "--", "--help", "--embedded"];
+        assert_eq!(parsed(&args), Ok(Some((false, true, harness))));
     }
 
     #[test]
     fn help_is_not_a_run() {
-        assert_eq!(parse(&["--help"]), Ok(None));
+        assert_eq!(parsed(&["--help"]), Ok(None));
     }
 
     #[test]
     fn unknown_options_are_errors_with_advice() {
-        let cause = parse(&["r15"]).unwrap_err();
+        let cause = parsed(&["r15"]).unwrap_err();
         assert_eq!(cause, "`test` has no option `r15`; to filter by name: -- r15");
-        assert!(parse(&["--embeded"]).is_err());
+        assert!(parsed(&["--embeded"]).is_err());
     }
 
     #[cfg(unix)]

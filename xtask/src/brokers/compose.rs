@@ -3,6 +3,7 @@
 use super::{
     Place,
     broker::Broker,
+    instance::Instance,
     native, port, ready,
     state::{Origin, Started, State},
     task::{self, Wait},
@@ -22,19 +23,23 @@ pub(super) fn is_available() -> bool {
 /// that has ended is started again as it is, with its data.
 pub(super) fn up(place: &mut Place, root: &Path, is_restart: bool) -> Result<(), String> {
     let broker = place.broker;
-    if let Some(port) = running_on(broker, root).filter(|_| !is_restart) {
+    if let Some(port) = running_on(broker, &place.instance, root).filter(|_| !is_restart) {
         // Started by hand: used, and left to whoever started it.
         eprintln!("{broker}: the container is up already, and is not ours to stop");
         place.state.ports = vec![port];
         return ready::ask(broker, &place.endpoint()?);
     }
-    let ports = port::choose(broker, &place.state.ports)?;
+    let ports = port::choose(broker, &place.instance, &place.state.ports)?;
     place.state = State { ports, started: None };
     let port = place.state.ports.first().copied().unwrap_or_default();
-    let mut command = command(broker, root);
+    let mut command = command(broker, &place.instance, root);
     command
         .args(["up", "--detach", "--wait", broker.name()])
         .env(broker.port_variable(), port.to_string());
+    if let (Instance::Own(_), Some(second)) = (&place.instance, place.state.ports.get(1)) {
+        // The usual one is the shared broker's.
+        command.env("OTEL_MESSAGING_RABBITMQ_MANAGEMENT_PORT", second.to_string());
+    }
     let what = format!("starting the container on port {port}");
     let title = format!("container {broker}");
     place.state.started = Some(Started::now(Origin::Compose, title));
@@ -42,7 +47,7 @@ pub(super) fn up(place: &mut Place, root: &Path, is_restart: bool) -> Result<(),
     let outcome = task::run(broker, &what, &mut command, &place.log(), LIMIT)
         .and_then(|()| wait_until_ready(place));
     if outcome.is_err() {
-        down(broker, root)?;
+        down(broker, &place.instance, root)?;
         place.state.started = None;
         place.save()?;
     }
@@ -58,29 +63,40 @@ pub(super) fn wait_until_ready(place: &Place) -> Result<(), String> {
 }
 
 /// Stops and removes the service's container with its data.
-pub(super) fn down(broker: Broker, root: &Path) -> Result<(), String> {
-    let output = command(broker, root)
-        .args(["rm", "--stop", "--force", "--volumes", broker.name()])
+pub(super) fn down(broker: Broker, instance: &Instance, root: &Path) -> Result<(), String> {
+    run(command(broker, instance, root).args(["rm", "--stop", "--force", "--volumes"]), broker)
+}
+
+/// Ends the server at once, as a crash would; the container stays, with its data.
+pub(super) fn kill(broker: Broker, instance: &Instance, root: &Path) -> Result<(), String> {
+    run(command(broker, instance, root).arg("kill"), broker)
+}
+
+fn run(command: &mut Command, broker: Broker) -> Result<(), String> {
+    let output = command
+        .arg(broker.name())
         .output()
         .map_err(|error| format!("docker could not be started: {error}"))?;
     if output.status.success() {
         return Ok(());
     }
-    Err(format!("docker compose rm failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
+    Err(format!("docker compose failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
 }
 
 /// The port of a container that runs already: `127.0.0.1:9092`
-pub(super) fn running_on(broker: Broker, root: &Path) -> Option<u16> {
+pub(super) fn running_on(broker: Broker, instance: &Instance, root: &Path) -> Option<u16> {
     let inside = broker.usual_ports().first()?.to_string();
-    let output = command(broker, root).args(["port", broker.name(), &inside]).output().ok()?;
+    let output =
+        command(broker, instance, root).args(["port", broker.name(), &inside]).output().ok()?;
     let address = String::from_utf8(output.stdout).ok()?;
     // Of a container that is stopped it says `:0`.
     address.trim().rsplit_once(':')?.1.parse().ok().filter(|port| *port > 0)
 }
 
-fn command(broker: Broker, root: &Path) -> Command {
+fn command(broker: Broker, instance: &Instance, root: &Path) -> Command {
     let mut command = Command::new("docker");
     command.arg("compose").arg("--file").arg(root.join("docker-compose.yml"));
+    command.args(instance.project().map(|project| format!("--project-name={project}")));
     command.args(["--profile", broker.name()]).current_dir(root);
     command
 }

@@ -1,6 +1,6 @@
 //! Where a broker is reached: what the environment says, taken apart far enough to connect.
 
-use super::broker::Broker;
+use super::{broker::Broker, instance::Instance};
 use std::{env, fmt};
 
 /// An endpoint in the form its client takes: a list of `host:port`, or a URL.
@@ -14,7 +14,13 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// What the environment names for this broker, if it does.
-    pub(crate) fn from_environment(broker: Broker) -> Result<Option<Self>, String> {
+    pub(crate) fn from_environment(
+        broker: Broker,
+        instance: &Instance,
+    ) -> Result<Option<Self>, String> {
+        if *instance != Instance::Shared {
+            return Ok(None);
+        }
         let variable = broker.variable();
         match env::var(variable) {
             Err(env::VarError::NotPresent) => Ok(None),

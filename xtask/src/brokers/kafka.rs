@@ -1,6 +1,7 @@
 //! Apache Kafka from Maven Central's jars: one node, which is its own controller.
 
 use super::{
+    Place,
     broker::Broker,
     native::{self, Launch},
     task,
@@ -20,13 +21,14 @@ const FORMAT_LIMIT: Duration = Duration::from_secs(60);
 /// Any 16 bytes in base64: here they spell `otel-messaging-1`.
 const CLUSTER_ID: &str = "b3RlbC1tZXNzYWdpbmctMQ";
 
-pub(super) fn prepare(directory: &Path, ports: &[u16]) -> Result<Launch, String> {
-    let libraries = directory.join(format!("libraries-{VERSION}"));
+pub(super) fn prepare(place: &Place) -> Result<Launch, String> {
+    let directory = &place.directory;
+    let libraries = place.downloads.join(format!("libraries-{VERSION}"));
     let java = tools(libraries.is_dir())?;
-    install(directory, &libraries)?;
+    install(&place.downloads, &libraries)?;
     let properties = directory.join("server.properties");
     let data = directory.join("data");
-    native::write(&properties, &configuration(&data, ports)?)?;
+    native::write(&properties, &configuration(&data, &place.state.ports)?)?;
 
     let class_path = libraries.join("*");
     let program = |options: &[&str], class: &str| {

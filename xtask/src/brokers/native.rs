@@ -24,18 +24,19 @@ pub(super) struct Launch {
 /// runs from the first moment on: a run that is interrupted is taken up by the next.
 pub(super) fn up(place: &mut Place) -> Result<(), String> {
     let broker = place.broker;
-    let ports = port::choose(broker, &place.state.ports)?;
+    let ports = port::choose(broker, &place.instance, &place.state.ports)?;
     place.state = State { ports, started: None };
-    fs::create_dir_all(&place.directory)
-        .map_err(|error| format!("{} could not be made: {error}", place.directory.display()))?;
-    let (directory, ports) = (&place.directory, place.state.ports.as_slice());
+    for directory in [&place.downloads, &place.directory] {
+        fs::create_dir_all(directory)
+            .map_err(|error| format!("{} could not be made: {error}", directory.display()))?;
+    }
     let mut launch = match broker {
-        Broker::Kafka => kafka::prepare(directory, ports),
-        Broker::RabbitMq => rabbitmq::prepare(directory, ports),
-        Broker::Nats => nats::prepare(directory, ports),
+        Broker::Kafka => kafka::prepare(place),
+        Broker::RabbitMq => rabbitmq::prepare(place),
+        Broker::Nats => nats::prepare(place),
     }?;
 
-    let companion_log = directory.join("companion.log");
+    let companion_log = place.directory.join("companion.log");
     let companion = launch.companion.as_mut();
     let companion = companion.map(|command| Process::spawn(command, &companion_log)).transpose()?;
     let server = match Process::spawn(&mut launch.server, &place.log()) {
@@ -89,6 +90,12 @@ pub(super) fn stop(origin: &Origin) -> Result<(), String> {
     let Origin::Native { server, companion } = origin else { return Ok(()) };
     let stopped = server.stop();
     companion.as_ref().map_or(Ok(()), Process::stop).and(stopped)
+}
+
+/// Ends the server at once, as a crash would. `place.state` goes on saying that it was started.
+pub(super) fn kill(origin: &Origin) -> Result<(), String> {
+    let Origin::Native { server, .. } = origin else { return Ok(()) };
+    server.kill()
 }
 
 /// A message for a program that is missing: what needs it, and how each system installs it.

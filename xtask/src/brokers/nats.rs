@@ -1,6 +1,7 @@
 //! `nats-server` with JetStream, built by the Go toolchain or from the system's package.
 
 use super::{
+    Place,
     broker::Broker,
     native::{self, Launch},
     package, task,
@@ -15,14 +16,14 @@ const VERSION: &str = "v2.15.2";
 const MODULE: &str = "github.com/nats-io/nats-server/v2";
 const BUILD_LIMIT: Duration = Duration::from_secs(15 * 60);
 
-pub(super) fn prepare(directory: &Path, ports: &[u16]) -> Result<Launch, String> {
-    let &[port] = ports else { return Err("NATS needs one port".into()) };
-    let program = install(directory)?;
+pub(super) fn prepare(place: &Place) -> Result<Launch, String> {
+    let &[port] = place.state.ports.as_slice() else { return Err("NATS needs one port".into()) };
+    let program = install(&place.downloads)?;
     let mut server = Command::new(&program);
     server
         .args(["--jetstream", "--addr", "127.0.0.1", "--port", &port.to_string(), "--store_dir"])
-        .arg(directory.join("data"))
-        .current_dir(directory);
+        .arg(place.directory.join("data"))
+        .current_dir(&place.directory);
     Ok(Launch { title: title(&program), server, companion: None })
 }
 

@@ -1,6 +1,6 @@
 //! A broker's directory under `target/brokers`, with the state that is kept there.
 
-use super::{broker::Broker, endpoint::Endpoint, state::State};
+use super::{broker::Broker, endpoint::Endpoint, instance::Instance, state::State};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -8,15 +8,20 @@ use std::{
 
 pub(crate) struct Place {
     pub(crate) broker: Broker,
+    pub(crate) instance: Instance,
+    /// For what is downloaded or built once, for all instances.
+    pub(crate) downloads: PathBuf,
+    /// For what this instance writes.
     pub(crate) directory: PathBuf,
     pub(crate) state: State,
 }
 
 impl Place {
-    pub(crate) fn of(broker: Broker, brokers: &Path) -> Self {
-        let directory = brokers.join(broker.name());
+    pub(crate) fn of(broker: Broker, instance: &Instance, brokers: &Path) -> Self {
+        let downloads = brokers.join(broker.name());
+        let directory = instance.directory(brokers).join(broker.name());
         let state = State::load(&directory);
-        Self { broker, directory, state }
+        Self { broker, instance: instance.clone(), downloads, directory, state }
     }
 
     /// Where our broker is, or would be.

@@ -1,11 +1,16 @@
 //! Ports on loopback: the configured one, the one from last time, or the next that is free.
 
-use super::broker::Broker;
+use super::{broker::Broker, instance::Instance};
 use std::{env, net::TcpListener};
 
-/// As many as a broker needs, the clients' port first.
-pub(crate) fn choose(broker: Broker, remembered: &[u16]) -> Result<Vec<u16>, String> {
+/// As many as a broker needs, the clients' port first. Only the shared one's is configured.
+pub(crate) fn choose(
+    broker: Broker,
+    instance: &Instance,
+    remembered: &[u16],
+) -> Result<Vec<u16>, String> {
     let configured = env::var(broker.port_variable()).ok().filter(|port| !port.trim().is_empty());
+    let configured = configured.filter(|_| *instance == Instance::Shared);
     let ports = choose_with(broker, configured.as_deref(), remembered, is_free)?;
     if let (None, Some(&before), Some(&now)) = (configured, remembered.first(), ports.first())
         && before != now

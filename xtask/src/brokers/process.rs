@@ -44,7 +44,16 @@ impl Process {
 
     /// Asks it to end, insists after a while, and returns when it is gone.
     pub(crate) fn stop(&self) -> Result<(), String> {
-        for signal in ["TERM", "KILL"] {
+        self.signal(&["TERM", "KILL"])
+    }
+
+    /// Gives it no time to end well, and returns when it is gone.
+    pub(crate) fn kill(&self) -> Result<(), String> {
+        self.signal(&["KILL"])
+    }
+
+    fn signal(&self, signals: &[&str]) -> Result<(), String> {
+        for signal in signals {
             if !self.is_alive() {
                 return Ok(());
             }

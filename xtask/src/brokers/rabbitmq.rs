@@ -1,6 +1,7 @@
 //! RabbitMQ from the system's packages, as an ordinary process: nothing of `/etc` or `/var` is used.
 
 use super::{
+    Place,
     broker::Broker,
     native::{self, Launch},
     package,
@@ -18,11 +19,12 @@ const SCRIPTS: [&str; 3] = [
     "/usr/local/opt/rabbitmq/sbin/rabbitmq-server",
 ];
 
-pub(super) fn prepare(directory: &Path, ports: &[u16]) -> Result<Launch, String> {
-    let &[port, distribution, mapper] = ports else {
+pub(super) fn prepare(place: &Place) -> Result<Launch, String> {
+    let &[port, distribution, mapper] = place.state.ports.as_slice() else {
         return Err("RabbitMQ needs three ports".into());
     };
-    let script = install(directory)?;
+    let directory = &place.directory;
+    let script = install(&place.downloads)?;
     for (file, text) in [("enabled_plugins", "[].\n"), ("rabbitmq.conf", ""), ("environment", "")] {
         native::write(&directory.join("etc").join(file), text)?;
     }

@@ -4,6 +4,7 @@ use super::{
     broker::Broker,
     compose, directory,
     endpoint::Endpoint,
+    instance::Instance,
     place::Place,
     ready, root,
     state::{Origin, Started},
@@ -44,15 +45,15 @@ impl Health {
 }
 
 /// Prints the broker's line; true if it is up.
-pub(crate) fn show(broker: Broker) -> bool {
-    let (is_up, text) = line(broker);
+pub(crate) fn show(broker: Broker, instance: &Instance) -> bool {
+    let (is_up, text) = line(broker, instance);
     println!("{broker:<9} {:<5} {text}", if is_up { "up" } else { "down" });
     is_up
 }
 
-fn line(broker: Broker) -> (bool, String) {
+fn line(broker: Broker, instance: &Instance) -> (bool, String) {
     let variable = broker.variable();
-    match Endpoint::from_environment(broker) {
+    match Endpoint::from_environment(broker, instance) {
         Err(cause) => return (false, cause),
         Ok(Some(endpoint)) => {
             return match ready::ask(broker, &endpoint) {
@@ -62,7 +63,7 @@ fn line(broker: Broker) -> (bool, String) {
         }
         Ok(None) => {}
     }
-    let place = Place::of(broker, &directory());
+    let place = Place::of(broker, instance, &directory());
     let health = Health::of(&place);
     let endpoint = place.endpoint().map(|endpoint| endpoint.value().to_owned()).unwrap_or_default();
     match (health, &place.state.started) {
@@ -71,15 +72,16 @@ fn line(broker: Broker) -> (bool, String) {
             (false, format!("{endpoint}  {}, but it does not answer", describe(started)))
         }
         (Health::Gone(cause), _) => (false, cause),
-        _ => line_of_another(broker).unwrap_or_else(|| {
+        _ => line_of_another(broker, instance).unwrap_or_else(|| {
             (false, format!("not started; to start it: cargo xtask brokers up {broker}"))
         }),
     }
 }
 
 /// A container that somebody has started without us is what `up` would use.
-fn line_of_another(broker: Broker) -> Option<(bool, String)> {
-    let port = compose::is_available().then(|| compose::running_on(broker, &root()))??;
+fn line_of_another(broker: Broker, instance: &Instance) -> Option<(bool, String)> {
+    let port =
+        compose::is_available().then(|| compose::running_on(broker, instance, &root()))??;
     let endpoint = Endpoint::parse(broker, &broker.endpoint(port)).ok()?;
     let text = format!("{}  a container that was started without us", endpoint.value());
     Some(match ready::ask(broker, &endpoint) {
@@ -119,15 +121,15 @@ mod tests {
         let origin = Origin::Native { server, companion: None };
         let started = Some(Started::now(origin, "Apache Kafka".into()));
         let state = State { ports: vec![1, 2], started };
-        let place = Place { broker: Broker::Kafka, directory: "/none".into(), state };
+        let place =
+            Place { state, ..Place::of(Broker::Kafka, &Instance::Shared, "/none".as_ref()) };
         let Health::Gone(cause) = Health::of(&place) else { panic!("it is not ours") };
-        assert!(cause.contains("/none/broker.log"), "{cause}");
+        assert!(cause.contains("/none/kafka/broker.log"), "{cause}");
     }
 
     #[test]
     fn nothing_started_is_not_started() {
-        let state = State::default();
-        let place = Place { broker: Broker::Nats, directory: "/none".into(), state };
+        let place = Place::of(Broker::Nats, &Instance::Shared, "/none".as_ref());
         assert_eq!(Health::of(&place), Health::NotStarted);
     }
 

@@ -1,0 +1,86 @@
+//! Topics that one test has for itself.
+
+use std::sync::Mutex;
+
+use futures::executor::block_on;
+use otel_messaging_integration_tests::{kafka, unique};
+use otel_messaging_rdkafka::{
+    ClientConfig,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+};
+
+use crate::support::PATIENCE;
+
+/// Topics with a suffix that nobody else uses. They are deleted when this is dropped: the cluster
+/// may be somebody's.
+pub(crate) struct Topics {
+    admin: AdminClient<DefaultClientContext>,
+    suffix: String,
+    made: Mutex<Vec<String>>,
+}
+
+impl Topics {
+    /// On the shared cluster.
+    pub(crate) fn new() -> Self {
+        Self::on(&kafka())
+    }
+
+    /// On the cluster with these bootstrap servers.
+    pub(crate) fn on(servers: &str) -> Self {
+        let admin = ClientConfig::new().set("bootstrap.servers", servers).create();
+        Self {
+            admin: admin.expect("the client is made"),
+            suffix: format!(".{}", unique()),
+            made: Mutex::default(),
+        }
+    }
+
+    /// What the topic is called that a test calls `name`.
+    pub(crate) fn full_name(&self, name: &str) -> String {
+        format!("{name}{}", self.suffix)
+    }
+
+    /// What the test calls it.
+    pub(crate) fn short_name<'t>(&self, topic: &'t str) -> &'t str {
+        topic.strip_suffix(&self.suffix).expect("the topic is this test's")
+    }
+
+    /// Makes topics that are called so in full.
+    pub(crate) async fn make(&self, topics: &[String], partitions: i32, config: &[(&str, &str)]) {
+        if topics.is_empty() {
+            return;
+        }
+        let topic = |name| NewTopic {
+            name,
+            num_partitions: partitions,
+            replication: TopicReplication::Fixed(1),
+            config: config.to_vec(),
+        };
+        let new: Vec<_> = topics.iter().map(|name| topic(name)).collect();
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let results = self.admin.create_topics(&new, &options).await;
+        for result in results.expect("the cluster answers") {
+            result.expect("the topic is made");
+        }
+        self.made.lock().unwrap().extend_from_slice(topics);
+    }
+
+    /// Makes one topic, and gives its full name.
+    pub(crate) async fn make_one(&self, name: &str, partitions: i32) -> String {
+        let topic = self.full_name(name);
+        self.make(std::slice::from_ref(&topic), partitions, &[]).await;
+        topic
+    }
+}
+
+impl Drop for Topics {
+    fn drop(&mut self) {
+        let made = self.made.lock().unwrap();
+        let names: Vec<&str> = made.iter().map(String::as_str).collect();
+        if !names.is_empty() {
+            // Nothing depends on it, and a test may have killed the broker.
+            let _ = block_on(self.admin.delete_topics(&names, &AdminOptions::new()));
+        }
+    }
+}
