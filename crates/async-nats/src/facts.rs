@@ -16,7 +16,7 @@ use crate::{
 
 /// A connection as a client, a subscription or a consumer uses it.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub struct Connection {
     client: Client,
     statistics: Arc<Statistics>,
     instrumentation: Instrumentation,
@@ -133,13 +133,13 @@ impl Connection {
         message: M,
     ) -> Received<Delivered<M>> {
         let endpoint = self.endpoint_for(&message);
-        endpoint.receive(operation, clock, Delivered::new(message, self))
+        endpoint.receive(operation, clock, Delivered::new(message, Arc::clone(self)))
     }
 
     /// The same for a message of a batch, or of a service, of which nobody is told yet.
     pub(crate) fn hold<M: Readable>(self: &Arc<Self>, message: M) -> Received<Delivered<M>> {
         let endpoint = self.endpoint_for(&message);
-        endpoint.hold(Delivered::new(message, self))
+        endpoint.hold(Delivered::new(message, Arc::clone(self)))
     }
 
     fn endpoint_for(&self, message: &impl Readable) -> Endpoint {

@@ -22,7 +22,9 @@ pub use ::async_nats::*;
 /// What is recorded and what handlers mean: the core of the instrumentation.
 pub use otel_messaging_core as otel;
 
-pub use crate::{batches::Batches, client::Client, message::Message, subscriber::Subscriber};
+pub use crate::{
+    batches::Batches, client::Client, incoming::Incoming, message::Message, subscriber::Subscriber,
+};
 
 /// Connects with the default options and the default instrumentation, as
 /// [`async_nats::connect`](::async_nats::connect) does.

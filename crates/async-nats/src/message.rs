@@ -9,13 +9,52 @@ pub use ::async_nats::message::*;
 use ::async_nats::{HeaderMap, StatusCode, Subject, header::NATS_MESSAGE_ID, message as bare};
 use bytes::Bytes;
 use otel_messaging_core::{
-    AsReceived, AttributeValue, Destination, OperationType, Received, process_methods,
-    semconv::MESSAGE_ID,
+    AttributeValue, Destination, OperationType, Received, process_methods, semconv::MESSAGE_ID,
 };
 
 use crate::{facts::Connection, headers, semconv};
 
-/// A message: [`async_nats::Message`](::async_nats::Message) with its creation context.
+/// Gives a message type that is built on the core's the client's own message to work with.
+macro_rules! received {
+    ($ours:ty, $bare:ty) => {
+        impl $ours {
+            /// The client's own. What is done through it is not instrumented.
+            pub const fn get_ref(&self) -> &$bare {
+                &self.0.get_ref().message
+            }
+
+            /// The client's own, without the creation context.
+            pub fn into_inner(self) -> $bare {
+                self.0.into_inner().message
+            }
+        }
+
+        impl From<Received<Delivered<$bare>>> for $ours {
+            fn from(received: Received<Delivered<$bare>>) -> Self {
+                Self(received)
+            }
+        }
+
+        impl std::ops::Deref for $ours {
+            type Target = $bare;
+
+            fn deref(&self) -> &$bare {
+                self.get_ref()
+            }
+        }
+
+        impl otel_messaging_core::AsReceived for $ours {
+            type Message = Delivered<$bare>;
+
+            fn as_received(&self) -> &Received<Delivered<$bare>> {
+                &self.0
+            }
+        }
+    };
+}
+pub(crate) use received;
+
+/// A message: [`async_nats::Message`](bare::Message) with its creation context.
 ///
 /// It dereferences to the client's own.
 #[derive(Debug)]
@@ -23,23 +62,9 @@ pub struct Message(Received<Delivered<bare::Message>>);
 
 impl Message {
     process_methods!();
-
-    /// The client's own message.
-    pub const fn get_ref(&self) -> &bare::Message {
-        &self.0.get_ref().message
-    }
-
-    /// The client's own message, without the creation context.
-    pub fn into_inner(self) -> bare::Message {
-        self.0.into_inner().message
-    }
 }
 
-impl From<Received<Delivered<bare::Message>>> for Message {
-    fn from(received: Received<Delivered<bare::Message>>) -> Self {
-        Self(received)
-    }
-}
+received!(Message, bare::Message);
 
 impl Clone for Message {
     fn clone(&self) -> Self {
@@ -47,65 +72,86 @@ impl Clone for Message {
     }
 }
 
-impl Deref for Message {
-    type Target = bare::Message;
-
-    fn deref(&self) -> &Self::Target {
-        self.get_ref()
-    }
-}
-
-impl AsReceived for Message {
-    type Message = Delivered<bare::Message>;
-
-    fn as_received(&self) -> &Received<Self::Message> {
-        &self.0
-    }
-}
-
-/// A message of the client's, as the core of the instrumentation reads it.
+/// A message of the client's and the connection it came by, as the core of the instrumentation
+/// reads them.
 #[derive(Clone, Debug)]
-pub struct Delivered<M> {
+pub struct Delivered<M, C = Arc<Connection>> {
     pub(crate) message: M,
-    pub(crate) connection: Arc<Connection>,
+    pub(crate) connection: C,
     /// What it is acknowledged by, if that is no longer its reply subject.
     pub(crate) ack: Option<Subject>,
 }
 
-impl<M> Delivered<M> {
-    pub(crate) fn new(message: M, connection: &Arc<Connection>) -> Self {
-        Self { message, connection: Arc::clone(connection), ack: None }
+impl<M, C> Delivered<M, C> {
+    pub(crate) const fn new(message: M, connection: C) -> Self {
+        Self { message, connection, ack: None }
     }
 }
 
-/// What the core's message is in the client's messages and a service's requests.
+/// Where the facts are in the client's messages.
 pub trait Readable {
-    /// The message of core NATS.
-    fn message(&self) -> &bare::Message;
+    /// Where it was published to.
+    fn subject(&self) -> &Subject;
+
+    /// Its headers.
+    fn headers(&self) -> Option<&HeaderMap>;
+
+    /// Its body.
+    fn payload(&self) -> &Bytes;
+
+    /// How often it was delivered and its number in the stream, if it is JetStream's.
+    fn place(&self) -> Option<(u64, u64)> {
+        None
+    }
+
+    /// The stream that it was read from.
+    fn stream(&self) -> Option<&str> {
+        None
+    }
 
     /// Whether it is the server's answer to a request, and nobody's message.
     fn is_status(&self) -> bool {
-        self.message().status.is_some_and(|status| status != StatusCode::OK)
+        false
     }
 }
 
 impl Readable for bare::Message {
-    fn message(&self) -> &bare::Message {
-        self
+    fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    fn headers(&self) -> Option<&HeaderMap> {
+        self.headers.as_ref()
+    }
+
+    fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    fn place(&self) -> Option<(u64, u64)> {
+        place(self.reply.as_ref()?)
+    }
+
+    fn is_status(&self) -> bool {
+        self.status.is_some_and(|status| status != StatusCode::OK)
     }
 }
 
-impl<M: Readable> otel_messaging_core::Message for Delivered<M> {
+impl<M, C> otel_messaging_core::Message for Delivered<M, C>
+where
+    M: Readable,
+    C: Deref<Target = Connection>,
+{
     fn destination(&self) -> Destination<'_> {
-        self.connection.destination(&self.message.message().subject)
+        self.connection.destination(self.message.subject())
     }
 
     fn header(&self, name: &str) -> Option<&[u8]> {
-        headers::last(self.message.message().headers.as_ref()?, name)
+        headers::last(self.message.headers()?, name)
     }
 
     fn header_names(&self) -> Vec<&str> {
-        self.message.message().headers.as_ref().map(headers::names).unwrap_or_default()
+        self.message.headers().map(headers::names).unwrap_or_default()
     }
 
     fn attributes<'a>(
@@ -113,46 +159,36 @@ impl<M: Readable> otel_messaging_core::Message for Delivered<M> {
         _: OperationType,
         visit: &mut dyn FnMut(&'static str, AttributeValue<'a>),
     ) {
-        let message = self.message.message();
-        visit_id(message.headers.as_ref(), visit);
-        let ack = self.ack.as_ref().or(message.reply.as_ref());
-        if let Some((deliveries, sequence)) = ack.and_then(|ack| place(ack)) {
-            visit(semconv::SEQUENCE, sequence.into());
+        let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX).into();
+        if let Some(id) = self.message.headers().and_then(|all| all.get_last(NATS_MESSAGE_ID)) {
+            visit(MESSAGE_ID, id.as_str().into());
+        }
+        if let Some(stream) = self.message.stream() {
+            visit(semconv::STREAM, stream.into());
+        }
+        let place = self.message.place().or_else(|| place(self.ack.as_ref()?));
+        if let Some((deliveries, sequence)) = place {
+            visit(semconv::SEQUENCE, number(sequence));
             if deliveries > 1 {
-                visit(semconv::DELIVERY_COUNT, deliveries.into());
+                visit(semconv::DELIVERY_COUNT, number(deliveries));
             }
         }
     }
 
     fn body_size(&self) -> Option<usize> {
-        Some(self.message.message().payload.len())
+        Some(self.message.payload().len())
     }
 
+    /// Headers and payload; not the subjects, which the protocol counts apart.
     fn envelope_size(&self) -> Option<usize> {
-        let message = self.message.message();
-        Some(envelope_size(message.headers.as_ref(), &message.payload))
+        Some(self.message.headers().map_or(0, headers::size) + self.message.payload().len())
     }
 }
 
-/// Tells the id by which JetStream finds duplicates.
-pub(crate) fn visit_id<'a>(
-    headers: Option<&'a HeaderMap>,
-    visit: &mut dyn FnMut(&'static str, AttributeValue<'a>),
-) {
-    if let Some(id) = headers.and_then(|headers| headers.get_last(NATS_MESSAGE_ID)) {
-        visit(MESSAGE_ID, id.as_str().into());
-    }
-}
-
-/// Headers and payload; not the subjects, which the protocol counts apart.
-pub(crate) fn envelope_size(headers: Option<&HeaderMap>, payload: &Bytes) -> usize {
-    headers.map_or(0, headers::size) + payload.len()
-}
-
-/// How often a message was delivered and its number in the stream, if it is JetStream's: both are
-/// in the subject that acknowledges it, `$JS.ACK.{domain}.{account}.{stream}.{consumer}.…`, of
-/// which older servers leave out the first two.
-fn place(ack: &str) -> Option<(i64, i64)> {
+/// How often a message was delivered and its number in the stream: both are in the subject that
+/// acknowledges it, `$JS.ACK.{domain}.{account}.{stream}.{consumer}.…`, of which older servers
+/// leave out the first two.
+fn place(ack: &str) -> Option<(u64, u64)> {
     let tokens = ack.strip_prefix("$JS.ACK.")?;
     let names = if tokens.split('.').count() >= 9 { 4 } else { 2 };
     let mut numbers = tokens.split('.').skip(names).map_while(|token| token.parse().ok());

@@ -1,19 +1,19 @@
 //! A message on its way into the client.
 
-use ::async_nats::{Subject, message::OutboundMessage};
+use ::async_nats::{HeaderMap, Subject, message::OutboundMessage};
 use bytes::Bytes;
 use otel_messaging_core::{
-    ActiveOperation, AttributeValue, CreationContext, Destination, Field, Message, NotInjected,
-    Operation, OperationType, OutgoingMessage,
+    ActiveOperation, CreationContext, Field, NotInjected, Operation, OutgoingMessage,
 };
 
-use crate::{facts::Connection, headers, message};
+use crate::{
+    facts::Connection,
+    headers,
+    message::{Delivered, Readable},
+};
 
 /// A message, and the connection it will be sent on.
-pub(crate) struct Outgoing<'a> {
-    pub(crate) connection: &'a Connection,
-    pub(crate) message: &'a mut OutboundMessage,
-}
+type Outgoing<'a> = Delivered<&'a mut OutboundMessage, &'a Connection>;
 
 impl Connection {
     /// Starts to send a message, which was created in `creation` or is created here.
@@ -23,7 +23,7 @@ impl Connection {
         message: &mut OutboundMessage,
         creation: Option<&CreationContext>,
     ) -> ActiveOperation {
-        let mut outgoing = Outgoing { connection: self, message };
+        let mut outgoing = Outgoing::new(message, self);
         match creation {
             Some(creation) => self.endpoint().send_created(operation, &mut outgoing, creation),
             None => self.endpoint().send(operation, &mut outgoing),
@@ -36,57 +36,38 @@ impl Connection {
         operation: Operation,
         messages: &mut [OutboundMessage],
     ) -> ActiveOperation {
-        let outgoing = messages.iter_mut().map(|message| Outgoing { connection: self, message });
+        let outgoing = messages.iter_mut().map(|message| Outgoing::new(message, self));
         self.endpoint().send_batch(operation, &mut outgoing.collect::<Vec<_>>())
     }
 }
 
-impl Message for Outgoing<'_> {
-    fn destination(&self) -> Destination<'_> {
-        self.connection.destination(&self.message.subject)
+impl Readable for &mut OutboundMessage {
+    fn subject(&self) -> &Subject {
+        &self.subject
     }
 
-    fn header(&self, name: &str) -> Option<&[u8]> {
-        headers::last(self.message.headers.as_ref()?, name)
+    fn headers(&self) -> Option<&HeaderMap> {
+        self.headers.as_ref()
     }
 
-    fn header_names(&self) -> Vec<&str> {
-        self.message.headers.as_ref().map(headers::names).unwrap_or_default()
-    }
-
-    fn attributes<'a>(
-        &'a self,
-        _: OperationType,
-        visit: &mut dyn FnMut(&'static str, AttributeValue<'a>),
-    ) {
-        message::visit_id(self.message.headers.as_ref(), visit);
-    }
-
-    fn body_size(&self) -> Option<usize> {
-        Some(self.message.payload.len())
-    }
-
-    fn envelope_size(&self) -> Option<usize> {
-        Some(message::envelope_size(self.message.headers.as_ref(), &self.message.payload))
+    fn payload(&self) -> &Bytes {
+        &self.payload
     }
 }
 
 impl OutgoingMessage for Outgoing<'_> {
     fn replace_headers(&mut self, fields: &[Field<'_>]) -> Result<(), NotInjected> {
-        headers::replace(
-            &mut self.message.headers,
-            fields,
-            self.connection.writes_canonical(),
-            self.message.payload.len(),
-            self.connection.max_payload(),
-        )
+        let (canonical, limit) =
+            (self.connection.writes_canonical(), self.connection.max_payload());
+        let OutboundMessage { headers, payload, .. } = &mut *self.message;
+        headers::replace(headers, fields, canonical, payload.len(), limit)
     }
 }
 
 /// A message without a reply subject.
-pub(crate) fn outbound(
+pub(crate) const fn outbound(
     subject: Subject,
-    headers: Option<::async_nats::HeaderMap>,
+    headers: Option<HeaderMap>,
     payload: Bytes,
 ) -> OutboundMessage {
     OutboundMessage { subject, reply: None, payload, headers }

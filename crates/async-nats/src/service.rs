@@ -22,7 +22,6 @@
 use std::{
     convert::Infallible,
     io,
-    ops::Deref,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -30,17 +29,17 @@ use std::{
 
 pub use ::async_nats::service::*;
 use ::async_nats::{
-    HeaderMap, Message, PublishError,
+    HeaderMap, PublishError, Subject,
     service::{self as bare, endpoint::Endpoint as BareEndpoint},
 };
 use bytes::Bytes;
 use futures_core::Stream;
-use otel_messaging_core::{AsReceived, Operation, Received, process_methods};
+use otel_messaging_core::{Operation, Received, process_methods};
 
 use crate::{
     Client, failure,
     incoming::{Incoming, Source},
-    message::{Delivered, Readable},
+    message::{Delivered, Readable, received},
     outgoing::outbound,
     semconv,
 };
@@ -127,42 +126,20 @@ impl Request {
         failure::end_refused(operation, &result);
         result
     }
-
-    /// The client's own request.
-    pub const fn get_ref(&self) -> &bare::Request {
-        &self.0.get_ref().message
-    }
-
-    /// The client's own request, without the creation context.
-    pub fn into_inner(self) -> bare::Request {
-        self.0.into_inner().message
-    }
 }
 
-impl From<Received<Delivered<bare::Request>>> for Request {
-    fn from(received: Received<Delivered<bare::Request>>) -> Self {
-        Self(received)
-    }
-}
-
-impl Deref for Request {
-    type Target = bare::Request;
-
-    fn deref(&self) -> &Self::Target {
-        self.get_ref()
-    }
-}
-
-impl AsReceived for Request {
-    type Message = Delivered<bare::Request>;
-
-    fn as_received(&self) -> &Received<Self::Message> {
-        &self.0
-    }
-}
+received!(Request, bare::Request);
 
 impl Readable for bare::Request {
-    fn message(&self) -> &Message {
-        &self.message
+    fn subject(&self) -> &Subject {
+        &self.message.subject
+    }
+
+    fn headers(&self) -> Option<&HeaderMap> {
+        self.message.headers.as_ref()
+    }
+
+    fn payload(&self) -> &Bytes {
+        &self.message.payload
     }
 }

@@ -78,7 +78,7 @@ impl<T: IntoConsumerConfig> DerefMut for Consumer<T> {
     }
 }
 
-/// Asks for messages; the clock of the first one runs from here.
+/// Asks for messages. Where each request is for some, the clock of the first one runs from here.
 async fn ask<S: Source, E: Classify>(
     connection: &Arc<Connection>,
     stream: impl Future<Output = Result<S, E>>,
@@ -86,7 +86,10 @@ async fn ask<S: Source, E: Classify>(
     let endpoint = connection.endpoint();
     let clock = endpoint.clock();
     match stream.await {
-        Ok(stream) => Ok(Incoming::new(stream, Arc::clone(connection), Some(clock))),
+        Ok(stream) => {
+            let clock = (S::OPERATION == semconv::FETCH).then_some(clock);
+            Ok(Incoming::new(stream, Arc::clone(connection), clock))
+        }
         Err(error) => {
             endpoint.receive_failed(S::OPERATION, clock, None, error.failure());
             Err(error)

@@ -2,20 +2,18 @@
 //!
 //! Mirrors [`async_nats::jetstream::message`](::async_nats::jetstream::message).
 
-use std::{ops::Deref, sync::Arc};
+use std::sync::Arc;
 
 pub use ::async_nats::jetstream::message::*;
-use ::async_nats::{Error, header::NATS_STREAM, jetstream::message as bare};
-use bytes::Bytes;
-use otel_messaging_core::{
-    AsReceived, AttributeValue, Clock, Destination, Operation, OperationType, Received,
-    process_methods,
+use ::async_nats::{
+    Error, HeaderMap, HeaderValue, Subject, header::NATS_STREAM, jetstream::message as bare,
 };
+use bytes::Bytes;
+use otel_messaging_core::{Operation, Received, process_methods};
 
 use crate::{
-    facts::Connection,
-    failure, headers,
-    message::{Delivered, Readable, envelope_size, visit_id},
+    failure,
+    message::{Delivered, Readable, received},
     semconv,
 };
 
@@ -88,15 +86,13 @@ impl Message {
         }
         result
     }
+}
 
-    /// The client's own message. What is settled through it is not instrumented.
-    pub const fn get_ref(&self) -> &bare::Message {
-        &self.0.get_ref().message
-    }
+received!(Message, bare::Message);
 
-    /// The client's own message, without the creation context.
-    pub fn into_inner(self) -> bare::Message {
-        self.0.into_inner().message
+impl Clone for Message {
+    fn clone(&self) -> Self {
+        Self(self.0.map_ref(Clone::clone))
     }
 }
 
@@ -110,37 +106,21 @@ const fn operation(kind: AckKind) -> Option<Operation> {
     }
 }
 
-impl From<Received<Delivered<bare::Message>>> for Message {
-    fn from(received: Received<Delivered<bare::Message>>) -> Self {
-        Self(received)
-    }
-}
-
-impl Clone for Message {
-    fn clone(&self) -> Self {
-        Self(self.0.map_ref(Clone::clone))
-    }
-}
-
-impl Deref for Message {
-    type Target = bare::Message;
-
-    fn deref(&self) -> &Self::Target {
-        self.get_ref()
-    }
-}
-
-impl AsReceived for Message {
-    type Message = Delivered<bare::Message>;
-
-    fn as_received(&self) -> &Received<Self::Message> {
-        &self.0
-    }
-}
-
 impl Readable for bare::Message {
-    fn message(&self) -> &::async_nats::Message {
-        self
+    fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    fn headers(&self) -> Option<&HeaderMap> {
+        self.headers.as_ref()
+    }
+
+    fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    fn place(&self) -> Option<(u64, u64)> {
+        self.message.place()
     }
 }
 
@@ -189,77 +169,28 @@ impl Acker {
 /// That may be long ago: it is linked and never a parent. So such a message is processed as a
 /// [`Batch`](otel_messaging_core::Batch), alone or with others.
 #[derive(Debug)]
-pub struct StreamMessage(Received<Stored>);
+pub struct StreamMessage(Received<Delivered<bare::StreamMessage>>);
 
-impl StreamMessage {
-    pub(super) fn read(
-        message: bare::StreamMessage,
-        connection: &Arc<Connection>,
-        clock: Clock,
-    ) -> Self {
-        let stored = Stored { message, connection: Arc::clone(connection) };
-        Self(connection.endpoint().receive(semconv::GET, clock, stored))
+received!(StreamMessage, bare::StreamMessage);
+
+impl Readable for bare::StreamMessage {
+    fn subject(&self) -> &Subject {
+        &self.subject
     }
 
-    /// The client's own message, without the creation context.
-    pub fn into_inner(self) -> bare::StreamMessage {
-        self.0.into_inner().message
-    }
-}
-
-impl Deref for StreamMessage {
-    type Target = bare::StreamMessage;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0.get_ref().message
-    }
-}
-
-impl AsReceived for StreamMessage {
-    type Message = Stored;
-
-    fn as_received(&self) -> &Received<Stored> {
-        &self.0
-    }
-}
-
-/// A stored message of the client's, as the core of the instrumentation reads it.
-#[derive(Debug)]
-pub struct Stored {
-    message: bare::StreamMessage,
-    connection: Arc<Connection>,
-}
-
-impl otel_messaging_core::Message for Stored {
-    fn destination(&self) -> Destination<'_> {
-        self.connection.destination(&self.message.subject)
+    fn headers(&self) -> Option<&HeaderMap> {
+        Some(&self.headers)
     }
 
-    fn header(&self, name: &str) -> Option<&[u8]> {
-        headers::last(&self.message.headers, name)
+    fn payload(&self) -> &Bytes {
+        &self.payload
     }
 
-    fn header_names(&self) -> Vec<&str> {
-        headers::names(&self.message.headers)
+    fn place(&self) -> Option<(u64, u64)> {
+        Some((1, self.sequence))
     }
 
-    fn attributes<'a>(
-        &'a self,
-        _: OperationType,
-        visit: &mut dyn FnMut(&'static str, AttributeValue<'a>),
-    ) {
-        visit_id(Some(&self.message.headers), visit);
-        visit(semconv::SEQUENCE, i64::try_from(self.message.sequence).unwrap_or(i64::MAX).into());
-        if let Some(stream) = self.message.headers.get_last(NATS_STREAM) {
-            visit(semconv::STREAM, stream.as_str().into());
-        }
-    }
-
-    fn body_size(&self) -> Option<usize> {
-        Some(self.message.payload.len())
-    }
-
-    fn envelope_size(&self) -> Option<usize> {
-        Some(envelope_size(Some(&self.message.headers), &self.message.payload))
+    fn stream(&self) -> Option<&str> {
+        self.headers.get_last(NATS_STREAM).map(HeaderValue::as_str)
     }
 }

@@ -69,7 +69,7 @@ macro_rules! reads {
                     let endpoint = connection.endpoint();
                     endpoint.receive_failed(semconv::GET, clock, None, error.failure());
                 }
-                result.map(|message| StreamMessage::read(message, connection, clock))
+                result.map(|message| connection.receive(semconv::GET, clock, message).into())
             }
         )*
     };
