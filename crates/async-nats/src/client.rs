@@ -290,6 +290,15 @@ impl Client {
         stream.map(|stream| Subscriber::new(stream, connection))
     }
 
+    /// Waits until the server has everything, as the client's method does: of [`Sink`], which this
+    /// implements too, it would only be the client.
+    ///
+    /// # Errors
+    /// Those of the client.
+    pub async fn flush(&self) -> Result<(), FlushError> {
+        self.client.flush().await
+    }
+
     /// The client's own. What is sent and received through it is not instrumented.
     pub const fn get_ref(&self) -> &bare::Client {
         &self.client
@@ -300,6 +309,7 @@ impl Client {
         self.client
     }
 
+    #[cfg(any(feature = "jetstream", feature = "service"))]
     pub(crate) const fn connection(&self) -> &Arc<Connection> {
         &self.connection
     }

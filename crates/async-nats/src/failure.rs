@@ -61,6 +61,7 @@ pub(crate) fn end_refused<T, E: Classify>(operation: ActiveOperation, result: &R
 }
 
 /// Ends an operation that the server was asked for.
+#[cfg(feature = "jetstream")]
 pub(crate) fn end<T, E: Classify>(operation: ActiveOperation, result: &Result<T, E>) {
     match result {
         Ok(_) => operation.end(),

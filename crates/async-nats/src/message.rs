@@ -52,6 +52,7 @@ macro_rules! received {
         }
     };
 }
+#[cfg(any(feature = "jetstream", feature = "service"))]
 pub(crate) use received;
 
 /// A message: [`async_nats::Message`](bare::Message) with its creation context.
