@@ -290,8 +290,8 @@ impl Client {
         stream.map(|stream| Subscriber::new(stream, connection))
     }
 
-    /// Waits until the server has everything, as the client's method does: of [`Sink`], which this
-    /// implements too, it would only be the client.
+    /// Waits until all that was published is written to the connection: as the client's method of
+    /// this name, and unlike that of `SinkExt`, which a [`Sink`] has too.
     ///
     /// # Errors
     /// Those of the client.

@@ -52,10 +52,8 @@ async fn every_way_to_publish_is_one_span_whose_context_travels() {
     traits::Publisher::publish_with_reply(client, "5", "back", payload()).await.unwrap();
     traits::Publisher::publish_message(client, outbound("6")).await.unwrap();
     client.clone().send(outbound("7")).await.unwrap();
-    client.flush().await.unwrap();
     let spans = nats.telemetry.assert_spans((1..=7).map(|way| nats.publish(&way.to_string())));
-    let published = nats.server.published();
-    assert_eq!(published.len(), 7);
+    let published = nats.server.published(7).await;
     for (message, span) in published.iter().zip(&spans) {
         let mut expected = vec![traceparent(&span.span_context)];
         if ["2", "4"].contains(&&*message.subject) {
@@ -82,9 +80,7 @@ async fn what_the_client_refuses_was_never_sent() {
     sink.send(message).await.unwrap_err();
     // What just fits is sent, without context.
     nats.client.publish("orders", "ten bytes.".into()).await.unwrap();
-    nats.client.flush().await.unwrap();
-    assert_eq!(nats.server.published().len(), 1);
-    assert_eq!(nats.server.published()[0].headers, b"");
+    assert_eq!(nats.server.published(1).await[0].headers, b"");
     let labels = [
         (semconv::SYSTEM, "nats".into()),
         (semconv::OPERATION_NAME, "publish".into()),
@@ -151,10 +147,9 @@ async fn a_message_that_was_created_elsewhere_keeps_its_context() {
     let nats = Nats::new().await;
     let creation = CreationContext::from_map([("traceparent", foreign(1))]);
     nats.client.send_created(outbound("orders"), &creation).await.unwrap();
-    nats.client.flush().await.unwrap();
     let send = nats.publish("orders").kind(SpanKind::Client);
     nats.telemetry.assert_spans([send.linked_to(foreign_context(1))]);
-    assert_eq!(nats.server.published()[0].lines(), [format!("traceparent: {}", foreign(1))]);
+    assert_eq!(nats.server.published(1).await[0].lines(), [format!("traceparent: {}", foreign(1))]);
 }
 
 fn request(nats: &Nats, subject: &str) -> ExpectedSpan {
@@ -251,9 +246,8 @@ async fn a_subscription_tells_its_template_and_its_group() {
     let nats = Nats::new().await;
     let mut orders = nats.client.queue_subscribe("orders.*", "billing".into()).await.unwrap();
     let mut inbox = nats.client.subscribe("_INBOX.x.*").await.unwrap();
-    nats.client.flush().await.unwrap();
-    nats.server.deliver("orders.7", "", b"", b"apples");
-    nats.server.deliver("_INBOX.x.y", "", b"", b"pears");
+    nats.server.deliver("orders.7", "", b"", b"apples").await;
+    nats.server.deliver("_INBOX.x.y", "", b"", b"pears").await;
     let order = orders.next().await.unwrap();
     order.process(async {}).await;
     assert_eq!(order.subject, Subject::from("orders.7"));
@@ -292,9 +286,9 @@ async fn a_status_counts_nothing() {
     nats.telemetry.assert_spans([nats.publish("nobody")]);
     // In a batch it comes alone, and what came before it first.
     nats.telemetry.clear();
-    nats.server.deliver("answers", "", b"", b"7");
-    nats.server.deliver("answers", "", b"NATS/1.0 503\r\n\r\n", b"");
-    nats.server.deliver("answers", "", b"", b"8");
+    nats.server.deliver("answers", "", b"", b"7").await;
+    nats.server.deliver("answers", "", b"NATS/1.0 503\r\n\r\n", b"").await;
+    nats.server.deliver("answers", "", b"", b"8").await;
     let mut batches = inbox.batches(2, PATIENCE);
     for expected in [&["7"][..], &[""]] {
         let Ok(batch) = batches.next().await.unwrap();
@@ -314,18 +308,17 @@ async fn a_status_counts_nothing() {
 async fn a_batch_loses_nothing_when_it_is_dropped_half_way() {
     let nats = Nats::new().await;
     let mut orders = nats.client.subscribe("orders").await.unwrap();
-    nats.client.flush().await.unwrap();
     let mut batches = orders.batches(3, Duration::MAX);
     let header = |id| format!("NATS/1.0\r\ntraceparent: {}\r\n\r\n", foreign(id));
     for id in 1..=2 {
-        nats.server.deliver("orders", "", header(id).as_bytes(), b"");
+        nats.server.deliver("orders", "", header(id).as_bytes(), b"").await;
     }
     // It is asked for a thousand times, and dropped each time.
     for _ in 0..1000 {
         assert!(batches.next().now_or_never().is_none(), "there are no three");
         tokio::task::yield_now().await;
     }
-    nats.server.deliver("orders", "", header(3).as_bytes(), b"");
+    nats.server.deliver("orders", "", header(3).as_bytes(), b"").await;
     let Ok(batch) = batches.next().await.unwrap();
     assert_eq!(batch.len(), 3);
     let receive = nats
@@ -339,12 +332,11 @@ async fn a_batch_loses_nothing_when_it_is_dropped_half_way() {
     assert!(batches.flush().is_none());
     // A batch that never becomes full is handed over when the time is over, or at the end.
     drop(batches);
-    nats.server.deliver("orders", "", b"", b"");
+    nats.server.deliver("orders", "", b"", b"").await;
     let Ok(batch) = orders.batches(3, Duration::from_millis(1)).next().await.unwrap();
     assert_eq!(batch.len(), 1);
-    nats.server.deliver("orders", "", b"", b"");
-    nats.client.flush().await.unwrap();
-    orders.unsubscribe().await.unwrap();
+    orders.unsubscribe_after(5).await.unwrap();
+    nats.server.deliver("orders", "", b"", b"").await;
     let mut batches = orders.batches(3, Duration::MAX);
     let Ok(batch) = batches.next().await.unwrap();
     assert_eq!(batch.len(), 1);
@@ -356,9 +348,8 @@ async fn the_server_is_known_anew_after_a_reconnect() {
     let nats = Nats::new().await;
     nats.client.publish("orders", "".into()).await.unwrap();
     nats.telemetry.assert_spans([nats.publish("orders")]);
-    nats.client.flush().await.unwrap();
+    nats.server.published(1).await;
     nats.server.cut();
-    // A flush is answered by the new connection, and by then its server is known.
     while nats.client.server_info().client_id == 1 {
         tokio::task::yield_now().await;
     }
@@ -394,7 +385,7 @@ async fn a_disabled_instrumentation_leaves_everything_as_it_is() {
     let order = orders.next().await.unwrap();
     assert_eq!(order.process(async { Ok::<_, std::fmt::Error>(7) }).await, Ok(7));
     assert_eq!(order.headers, None);
-    assert_eq!(nats.server.published()[0].headers, b"");
+    assert_eq!(nats.server.published(1).await[0].headers, b"");
     nats.telemetry.assert_spans([]);
     nats.telemetry.assert_metrics([]);
 }

@@ -25,8 +25,7 @@ fn context(id: u8) -> SpanContext {
 async fn read(block: &[u8]) -> CreationContext {
     let nats = Nats::new().await;
     let mut orders = nats.client.subscribe("orders").await.unwrap();
-    nats.client.flush().await.unwrap();
-    nats.server.deliver("orders", "", block, b"7");
+    nats.server.deliver("orders", "", block, b"7").await;
     let order = orders.next().await.unwrap();
     assert_eq!(order.process(async { order.payload.len() }.map_ok()).await, Ok(1));
     order.creation_context().clone()
@@ -96,11 +95,10 @@ async fn hostile_headers_pass() {
     }
 }
 
-/// What was published last, with these headers and nothing ambient.
-async fn published(nats: &Nats, headers: HeaderMap) -> Vec<String> {
+/// Publishes the `count`-th message with these headers, and gives those that it travelled with.
+async fn published(nats: &Nats, count: usize, headers: HeaderMap) -> Vec<String> {
     nats.client.publish_with_headers("orders", headers, "7".into()).await.unwrap();
-    nats.client.flush().await.unwrap();
-    let published = nats.server.published();
+    let published = nats.server.published(count).await;
     published.last().unwrap().lines().into_iter().map(str::to_owned).collect()
 }
 
@@ -120,7 +118,7 @@ async fn stale_fields_are_replaced_in_any_case() {
     headers.append("Twice", "1");
     headers.append("Twice", "2");
     headers.insert("Empty", "");
-    let lines = published(&nats, headers).await;
+    let lines = published(&nats, 1, headers).await;
     let traceparent = format!("traceparent: {}", own(&nats));
     assert_eq!(lines, ["Empty: ", "Twice: 1", "Twice: 2", &traceparent]);
 }
@@ -139,7 +137,7 @@ async fn names_are_written_as_go_writes_them_if_wanted() {
     ));
     let mut headers = HeaderMap::new();
     headers.insert("traceparent", "stale");
-    let lines = published(&nats, headers).with_context(ambient).await;
+    let lines = published(&nats, 1, headers).with_context(ambient).await;
     let traceparent = format!("Traceparent: {}", own(&nats));
     assert_eq!(lines, [&*traceparent, "Tracestate: vendor=1"]);
 }
@@ -179,7 +177,7 @@ async fn what_is_no_header_is_left_out_and_the_message_sent() {
         let nats = nats.await;
         let mut headers = HeaderMap::new();
         headers.insert("Job", "9");
-        assert_eq!(published(&nats, headers).await, ["Job: 9"], "{name:?}");
+        assert_eq!(published(&nats, 1, headers).await, ["Job: 9"], "{name:?}");
         nats.telemetry.assert_spans([nats.publish("orders")]);
     }
 }
@@ -195,22 +193,22 @@ async fn a_context_takes_no_room_that_a_message_needs() {
     // Version line, `x: `, two ends of lines, and the context's line.
     let (frame, context) = (12 + 5, "traceparent: \r\n".len() + 55);
     let limit = 65_535;
-    for (size, fits) in [
+    for (count, (size, fits)) in (1..).zip([
         (limit - frame - context, true),
         (limit - frame - context + 1, false),
         (limit - frame, false),
         // JetStream does not take it anyhow.
         (limit - frame + 1, true),
-    ] {
-        let lines = published(&nats, with(size)).await;
+    ]) {
+        let lines = published(&nats, count, with(size)).await;
         assert_eq!(lines.iter().any(|line| line.starts_with("traceparent")), fits, "{size}");
     }
     // So many bytes are left of what the server takes.
     let payload = |left: usize| vec![b'x'; 200_000 - left];
-    for (left, fits) in [(12 + context, true), (12 + context - 1, false), (0, false)] {
+    let cases = [(12 + context, true), (12 + context - 1, false), (0, false)];
+    for (count, (left, fits)) in (5..).zip(cases) {
         nats.client.publish("orders", payload(left).into()).await.unwrap();
-        nats.client.flush().await.unwrap();
-        let last = nats.server.published().pop().unwrap();
+        let last = nats.server.published(count).await.pop().unwrap();
         assert_eq!(!last.headers.is_empty(), fits, "{left}");
     }
 }
@@ -219,15 +217,13 @@ async fn a_context_takes_no_room_that_a_message_needs() {
 async fn a_forward_is_linked_and_keeps_no_second_context() {
     let nats = Nats::new().await;
     let mut orders = nats.client.subscribe("orders").await.unwrap();
-    nats.client.flush().await.unwrap();
-    nats.server.deliver("orders", "", &block(&[("Traceparent", &foreign(1))]), b"7");
+    nats.server.deliver("orders", "", &block(&[("Traceparent", &foreign(1))]), b"7").await;
     let order = orders.next().await.unwrap();
     nats.telemetry.clear();
     let headers = order.headers.clone().unwrap();
     nats.client.publish_with_headers("bills", headers, order.payload.clone()).await.unwrap();
-    nats.client.flush().await.unwrap();
     let forward = nats.publish("bills").linked_to(remote(context(1)));
     nats.telemetry.assert_spans([forward]);
-    let published = nats.server.published();
+    let published = nats.server.published(1).await;
     assert_eq!(published[0].lines(), [format!("traceparent: {}", own(&nats))]);
 }

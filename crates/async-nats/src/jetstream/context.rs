@@ -5,7 +5,7 @@
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    ops::Deref,
+    ops::{Deref, DerefMut},
     pin::{Pin, pin},
     task::{Context as TaskContext, Poll, ready},
     time::Duration,
@@ -203,6 +203,13 @@ impl Deref for Context {
 
     fn deref(&self) -> &Self::Target {
         &self.context
+    }
+}
+
+/// For the client's options, which are set on an existing context.
+impl DerefMut for Context {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.context
     }
 }
 

@@ -90,14 +90,23 @@ impl Server {
         self.state.cuts.send_modify(|cuts| *cuts += 1);
     }
 
-    /// Sends this to all who have subscribed to the subject, whatever it is.
-    pub(crate) fn deliver(&self, subject: &str, reply: &str, headers: &[u8], payload: &[u8]) {
-        assert!(self.state.deliver(subject, reply, headers, payload), "nobody listens");
+    /// Sends this to all who have subscribed to the subject, whatever it is, once there is somebody.
+    pub(crate) async fn deliver(&self, subject: &str, reply: &str, headers: &[u8], payload: &[u8]) {
+        while !self.state.deliver(subject, reply, headers, payload) {
+            tokio::task::yield_now().await;
+        }
     }
 
-    /// What was published so far.
-    pub(crate) fn published(&self) -> Vec<Published> {
-        self.state.published.lock().unwrap().clone()
+    /// What was published, once that is so many messages.
+    pub(crate) async fn published(&self, count: usize) -> Vec<Published> {
+        loop {
+            let published = self.state.published.lock().unwrap().clone();
+            if published.len() >= count {
+                assert_eq!(published.len(), count);
+                return published;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 }
 
