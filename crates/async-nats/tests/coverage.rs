@@ -313,7 +313,8 @@ const TRAITS: &[(&str, &str, &str, &[(&str, Way)])] = &[
         "jetstream/message.rs",
         "Message",
         "jetstream/message.rs",
-        &[("Clone", Covered), ("Debug", Covered), ("Deref", Deref)],
+        // Into the message of core NATS, here of ours.
+        &[("Clone", Covered), ("Debug", Covered), ("Deref", Deref), ("From", Deref)],
     ),
     (
         "message.rs",

@@ -2,4 +2,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
 
 mod conformance;
+mod consuming;
 mod harness;
+mod publishing;
+mod support;

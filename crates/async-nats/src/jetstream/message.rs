@@ -106,6 +106,16 @@ const fn operation(kind: AckKind) -> Option<Operation> {
     }
 }
 
+/// Without the means to settle it.
+impl From<Message> for crate::Message {
+    fn from(message: Message) -> Self {
+        let core = |Delivered { message: bare::Message { message, .. }, connection, ack }| {
+            Delivered { message, connection, ack }
+        };
+        message.0.map(core).into()
+    }
+}
+
 impl Readable for bare::Message {
     fn subject(&self) -> &Subject {
         &self.subject
