@@ -5,4 +5,5 @@ mod conformance;
 mod consuming;
 mod harness;
 mod publishing;
+mod scenarios;
 mod support;

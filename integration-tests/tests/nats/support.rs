@@ -28,11 +28,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// stream, and what its subjects start with.
 pub(crate) struct Nats {
     pub(crate) telemetry: Telemetry,
-    pub(crate) instrumentation: Instrumentation,
     pub(crate) client: Client,
     pub(crate) context: Context,
     pub(crate) name: String,
-    /// Deletes streams also when the instrumented client is gone.
+    /// Whether what is made on the server has to be deleted.
     is_shared: bool,
 }
 
@@ -68,7 +67,7 @@ impl Nats {
         let instrumentation = choose(builder).build();
         let client = connect(server, &instrumentation).await;
         let context = jetstream::new(client.clone());
-        Self { telemetry, instrumentation, client, context, name: unique(), is_shared }
+        Self { telemetry, client, context, name: unique(), is_shared }
     }
 
     pub(crate) fn subject(&self, name: &str) -> String {
