@@ -91,14 +91,8 @@ async fn a_batch_is_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fetch_that_fails_is_a_failed_span() {
     let nats = Nats::new().await;
-    let (_, consumer) = nats.consumer(0, durable()).await;
-    // The server has no patience for so many at once.
-    let config = pull::Config { max_batch: 2, ..durable() };
-    let (_, limited) = (nats.stream().await, consumer);
-    let stream = nats.context.get_stream(&nats.name).await.unwrap();
-    stream.create_consumer(config).await.unwrap();
-    nats.telemetry.clear();
-    let fetched = limited.fetch().max_messages(3).messages().await.unwrap();
+    let (_, consumer) = nats.consumer(0, pull::Config { max_batch: 2, ..durable() }).await;
+    let fetched = consumer.fetch().max_messages(3).messages().await.unwrap();
     let error = fetched.into_batch().await.unwrap_err();
     let mut attributes = nats.attributes("fetch", "receive");
     attributes.pop();

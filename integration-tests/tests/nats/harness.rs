@@ -294,6 +294,10 @@ impl Broker for JetStream {
     }
 
     fn inject(&self, fault: Fault) -> Option<Failing> {
+        // Old servers say nothing to who asks for messages of a consumer that is no more.
+        if fault == Fault::Receive && !self.client.is_server_compatible(2, 10, 0) {
+            return None;
+        }
         let (next, error_type, description) = match fault {
             Fault::Stall => (STALL, "cancelled", ""),
             Fault::Refuse => (REFUSE, "MaxAckPending", "max ack pending reached"),
