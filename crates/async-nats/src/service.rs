@@ -1,17 +1,16 @@
 //! Services: requests that are processed and answered.
 //!
-//! Mirrors [`async_nats::service`](::async_nats::service). Services, groups and builders are the
-//! client's own; an endpoint that they make is wrapped:
+//! Mirrors [`async_nats::service`](::async_nats::service):
 //!
 //! ```no_run
 //! use futures::StreamExt;
-//! use otel_messaging_async_nats::{self as async_nats, service::{Endpoint, ServiceExt}};
+//! use otel_messaging_async_nats as async_nats; // the line that changes
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), async_nats::Error> {
 //! let client = async_nats::connect("localhost").await?;
-//! let service = client.service_builder().start("shop", "1.0.0").await?; // as before
-//! let mut prices = Endpoint::new(service.endpoint("prices").await?, &client); // wrapped
+//! let service = client.service_builder().start("shop", "1.0.0").await?;
+//! let mut prices = service.endpoint("prices").await?;
 //! while let Some(request) = prices.next().await {
 //!     request.process(request.respond(Ok("7".into()))).await?; // answered in the process span
 //! }
@@ -20,8 +19,10 @@
 //! ```
 
 use std::{
+    collections::HashMap,
     convert::Infallible,
-    io,
+    fmt, io,
+    ops::{Deref, DerefMut},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -29,7 +30,7 @@ use std::{
 
 pub use ::async_nats::service::*;
 use ::async_nats::{
-    HeaderMap, PublishError, Subject,
+    Error, HeaderMap, PublishError, Subject,
     service::{self as bare, endpoint::Endpoint as BareEndpoint},
 };
 use bytes::Bytes;
@@ -43,6 +44,149 @@ use crate::{
     outgoing::outbound,
     semconv,
 };
+
+impl Client {
+    /// Starts a service, as the client's `ServiceExt` does.
+    ///
+    /// # Errors
+    /// Those of the client.
+    pub async fn add_service(&self, config: Config) -> Result<Service, Error> {
+        self.get_ref().add_service(config).await.map(|service| Service::new(service, self))
+    }
+
+    /// A builder of a service, as the client's `ServiceExt` has one.
+    pub fn service_builder(&self) -> ServiceBuilder {
+        ServiceBuilder::new(self.get_ref().service_builder(), self)
+    }
+}
+
+/// What leads from a client to its endpoints: the setters, and what it makes.
+macro_rules! mirrored {
+    ($name:ident {
+        $(set $setter:ident: $type:ty;)*
+        $(make $maker:ident($($part:ident: $part_type:ty),*) -> $made:ident;)*
+        $(find $finder:ident($($by:ident: $by_type:ty),*) -> $found:ident;)*
+        $(become $asker:ident($($with:ident: $with_type:ty),*) -> $answer:ident;)*
+    }) => {
+        #[doc = concat!("The client's [`", stringify!($name), "`](bare::", stringify!($name), "),")]
+        /// instrumented.
+        pub struct $name {
+            inner: bare::$name,
+            client: Client,
+        }
+
+        impl $name {
+            /// Wraps one that works as the instrumentation of `client` says.
+            pub fn new(inner: bare::$name, client: &Client) -> Self {
+                Self { inner, client: client.clone() }
+            }
+
+            $(
+                /// The client's option of this name.
+                #[must_use = "this returns the changed builder"]
+                pub fn $setter(mut self, value: $type) -> Self {
+                    self.inner = self.inner.$setter(value);
+                    self
+                }
+            )*
+
+            $(
+                /// The client's method of this name. What it makes is instrumented.
+                pub fn $maker(&self, $($part: $part_type),*) -> $made {
+                    $made::new(self.inner.$maker($($part),*), &self.client)
+                }
+            )*
+
+            $(
+                /// The client's method of this name. What it makes is instrumented.
+                ///
+                /// # Errors
+                /// Those of the client.
+                pub async fn $finder(&self, $($by: $by_type),*) -> Result<$found, Error> {
+                    let made = self.inner.$finder($($by),*).await;
+                    made.map(|made| $found::new(made, &self.client))
+                }
+            )*
+
+            $(
+                /// The client's method of this name. What it makes is instrumented.
+                ///
+                /// # Errors
+                /// Those of the client.
+                pub async fn $asker(self, $($with: $with_type),*) -> Result<$answer, Error> {
+                    let made = self.inner.$asker($($with),*).await;
+                    made.map(|made| $answer::new(made, &self.client))
+                }
+            )*
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+mirrored! {
+    ServiceBuilder {
+        set description: impl ToString;
+        set metadata: HashMap<String, String>;
+        set queue_group: impl ToString;
+        become start(name: impl ToString, version: impl ToString) -> Service;
+    }
+}
+
+mirrored! {
+    Service {
+        make group(prefix: impl ToString) -> Group;
+        make group_with_queue_group(prefix: impl ToString, queue_group: impl ToString) -> Group;
+        make endpoint_builder() -> EndpointBuilder;
+        find endpoint(subject: impl ToString) -> Endpoint;
+    }
+}
+
+mirrored! {
+    Group {
+        make group(prefix: impl ToString) -> Group;
+        make group_with_queue_group(prefix: impl ToString, queue_group: impl ToString) -> Group;
+        make endpoint_builder() -> EndpointBuilder;
+        find endpoint(subject: impl ToString) -> Endpoint;
+    }
+}
+
+mirrored! {
+    EndpointBuilder {
+        set name: impl ToString;
+        set metadata: HashMap<String, String>;
+        set queue_group: impl ToString;
+        become add(subject: impl ToString) -> Endpoint;
+    }
+}
+
+impl Service {
+    /// Stops the service.
+    ///
+    /// # Errors
+    /// Those of the client.
+    pub async fn stop(self) -> Result<(), Error> {
+        self.inner.stop().await
+    }
+}
+
+impl Deref for Service {
+    type Target = bare::Service;
+
+    fn deref(&self) -> &Self::Target {
+        &self.inner
+    }
+}
+
+impl DerefMut for Service {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.inner
+    }
+}
 
 /// [`async_nats::service::endpoint::Endpoint`](BareEndpoint), instrumented: a stream of requests,
 /// each with its receive span.

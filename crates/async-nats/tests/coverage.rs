@@ -258,6 +258,51 @@ const WAYS: &[(&str, &str, &str, &[(&str, Way)])] = &[
         ],
     ),
     ("jetstream/message.rs", "StreamMessage", "jetstream/message.rs", &[]),
+    (
+        "service/mod.rs",
+        "ServiceBuilder",
+        "service.rs",
+        &[
+            ("description", Bare),
+            // It names a type of another crate; a `Config` takes one.
+            ("stats_handler", Absent),
+            ("metadata", Bare),
+            ("queue_group", Bare),
+            ("start", Covered),
+        ],
+    ),
+    (
+        "service/mod.rs",
+        "Service",
+        "service.rs",
+        &[
+            ("stop", Bare),
+            ("reset", Deref),
+            ("stats", Deref),
+            ("info", Deref),
+            ("group", Covered),
+            ("group_with_queue_group", Covered),
+            ("endpoint_builder", Covered),
+            ("endpoint", Covered),
+        ],
+    ),
+    (
+        "service/mod.rs",
+        "Group",
+        "service.rs",
+        &[
+            ("group", Covered),
+            ("group_with_queue_group", Covered),
+            ("endpoint_builder", Covered),
+            ("endpoint", Covered),
+        ],
+    ),
+    (
+        "service/mod.rs",
+        "EndpointBuilder",
+        "service.rs",
+        &[("name", Bare), ("metadata", Bare), ("queue_group", Bare), ("add", Covered)],
+    ),
     ("service/endpoint.rs", "Endpoint", "service.rs", &[("stop", Bare)]),
     (
         "service/mod.rs",
@@ -354,6 +399,7 @@ fn what_is_listed_as_ours_is_there() {
                 format!("fn {way}<"),
                 format!(" {way}["),
                 format!(" {way}: "),
+                format!(" {way}("),
             ];
             let has = forms.iter().any(|form| text.contains(form.as_str()));
             assert!(has || matches!(kind, Deref | Absent), "{name} has no `{way}` of its own");

@@ -8,7 +8,7 @@ use opentelemetry::trace::SpanKind;
 use otel_messaging_async_nats::{
     HeaderMap,
     otel::semconv,
-    service::{Endpoint, ServiceExt, error::Error},
+    service::{Config, Endpoint, error::Error},
 };
 use otel_messaging_testing::{
     attributes::any,
@@ -20,7 +20,7 @@ use support::Nats;
 async fn a_request_is_answered_inside_its_process_span() {
     let nats = Nats::new().await;
     let service = nats.client.service_builder().start("shop", "1.0.0").await.unwrap();
-    let mut prices = Endpoint::new(service.endpoint("price").await.unwrap(), &nats.client);
+    let mut prices = service.endpoint("price").await.unwrap();
     let client = nats.client.clone();
     let asking = tokio::spawn(async move {
         [client.request("price", "a".into()).await, client.request("price", "b".into()).await]
@@ -70,4 +70,35 @@ async fn a_request_is_answered_inside_its_process_span() {
     request.respond(Ok("7".into())).await.unwrap_err();
     nats.telemetry.assert_spans([]);
     prices.stop().await.unwrap();
+}
+
+/// Every way from the client to an endpoint leads to one that tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_endpoints_are_instrumented() {
+    let nats = Nats::new().await;
+    let config = Config {
+        name: "shop".to_owned(),
+        version: "1.0.0".to_owned(),
+        description: None,
+        stats_handler: None,
+        metadata: None,
+        queue_group: None,
+    };
+    let service = nats.client.add_service(config).await.unwrap();
+    let group = service.group("a").group_with_queue_group("b", "billing");
+    let mut endpoints: Vec<(&str, Endpoint)> = vec![
+        ("1", service.endpoint("1").await.unwrap()),
+        ("2", service.endpoint_builder().name("two").add("2").await.unwrap()),
+        ("a.b.3", group.endpoint("3").await.unwrap()),
+        ("a.b.4", group.endpoint_builder().queue_group("q").add("4").await.unwrap()),
+    ];
+    for (subject, endpoint) in &mut endpoints {
+        nats.client.publish(subject.to_owned(), "".into()).await.unwrap();
+        endpoint.next().await.unwrap();
+    }
+    nats.telemetry.assert_spans(["1", "2", "a.b.3", "a.b.4"].into_iter().flat_map(|subject| {
+        [nats.publish(subject).label(subject), nats.receive(subject).linked_to(remote(subject))]
+    }));
+    assert_eq!(service.info().await.name, "shop");
+    service.stop().await.unwrap();
 }
