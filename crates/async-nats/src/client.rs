@@ -1,6 +1,6 @@
 //! The client of core NATS.
 //!
-//! Mirrors [`async_nats::client`](::async_nats::client): the client stands under its own name.
+//! Mirrors [`async_nats::client`]: the client stands under its own name.
 
 use std::{
     ops::Deref,
@@ -30,7 +30,7 @@ use crate::{
     subscriber::Subscriber,
 };
 
-/// [`async_nats::Client`](::async_nats::Client), instrumented: a cheap handle.
+/// [`async_nats::Client`], instrumented: a cheap handle.
 ///
 /// It is made by [`connect`](crate::connect), or by [`Client::connect`] with an instrumentation of
 /// your own. An existing client is wrapped with `From` or [`new`](Self::new). It dereferences to
@@ -271,7 +271,7 @@ impl Client {
     /// Those of the client.
     pub async fn subscribe<S: ToSubject>(&self, subject: S) -> Result<Subscriber, SubscribeError> {
         let subject = subject.to_subject();
-        let connection = self.connection.subscribed(&subject, None);
+        let connection = self.connection.receiving(&subject, None, None);
         self.client.subscribe(subject).await.map(|stream| Subscriber::new(stream, connection))
     }
 
@@ -285,7 +285,7 @@ impl Client {
         queue_group: String,
     ) -> Result<Subscriber, SubscribeError> {
         let subject = subject.to_subject();
-        let connection = self.connection.subscribed(&subject, Some(queue_group.clone()));
+        let connection = self.connection.receiving(&subject, Some(queue_group.clone()), None);
         let stream = self.client.queue_subscribe(subject, queue_group).await;
         stream.map(|stream| Subscriber::new(stream, connection))
     }

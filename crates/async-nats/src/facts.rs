@@ -16,20 +16,18 @@ use crate::{
 
 /// A connection as a client, a subscription or a consumer uses it.
 #[derive(Debug)]
-pub struct Connection {
+pub(crate) struct Connection {
     client: Client,
     statistics: Arc<Statistics>,
     instrumentation: Instrumentation,
-    facts: Facts,
-    /// What the client's inboxes start with.
-    inboxes: String,
+    facts: Arc<Facts>,
     enabled: bool,
     current: RwLock<Current>,
 }
 
-/// What does not change with the server.
+/// What does not change with the server. Messages share it, and keep no connection alive by it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Facts {
+pub struct Facts {
     /// The server as the application named it, if it did.
     pub(crate) address: Option<(String, u16)>,
     /// Whether header names are written as Go writes them.
@@ -38,6 +36,8 @@ pub(crate) struct Facts {
     pub(crate) stream: Option<String>,
     /// The subject that messages are subscribed to by, if it has wildcards.
     pub(crate) template: Option<String>,
+    /// What the client's inboxes start with.
+    pub(crate) inboxes: String,
 }
 
 /// What the server said when it was asked last.
@@ -52,20 +52,20 @@ impl Connection {
     pub(crate) fn new(
         client: &Client,
         instrumentation: &Instrumentation,
-        facts: Facts,
+        mut facts: Facts,
     ) -> Arc<Self> {
         let statistics = client.statistics();
         let connects = statistics.connects.load(Ordering::Relaxed);
         let info = client.server_info();
         let endpoint = describe(&info, &facts, instrumentation);
-        let mut inboxes = client.new_inbox();
-        inboxes.truncate(inboxes.rfind('.').map_or(0, |dot| dot + 1));
+        let mut inbox = client.new_inbox();
+        inbox.truncate(inbox.rfind('.').unwrap_or(inbox.len()));
+        facts.inboxes = inbox;
         Arc::new(Self {
             client: client.clone(),
             statistics,
             instrumentation: instrumentation.clone(),
-            facts,
-            inboxes,
+            facts: Arc::new(facts),
             enabled: endpoint.is_enabled(),
             current: RwLock::new(Current { connects, info, endpoint }),
         })
@@ -73,19 +73,24 @@ impl Connection {
 
     /// The same connection with other facts.
     pub(crate) fn with(&self, change: impl FnOnce(&mut Facts)) -> Arc<Self> {
-        let mut facts = self.facts.clone();
+        let mut facts = Facts::clone(&self.facts);
         change(&mut facts);
         Self::new(&self.client, &self.instrumentation, facts)
     }
 
-    /// As a subscription uses it. What has wildcards is the template of its messages' subjects,
-    /// unless it is an inbox, which nobody will ever see again.
-    pub(crate) fn subscribed(&self, subject: &str, group: Option<String>) -> Arc<Self> {
+    /// As a subscription or a consumer of `stream` uses it. What has wildcards is the template of
+    /// its messages' subjects, unless it is an inbox, which nobody will ever see again.
+    pub(crate) fn receiving(
+        &self,
+        subject: &str,
+        group: Option<String>,
+        stream: Option<String>,
+    ) -> Arc<Self> {
         self.with(|facts| {
             let is_pattern = subject.split('.').any(|token| matches!(token, "*" | ">"));
-            let template = (is_pattern && !self.is_temporary(subject)).then(|| subject.to_owned());
-            facts.template = template;
-            facts.group = group;
+            let is_template = is_pattern && !facts.is_temporary(subject);
+            facts.template = is_template.then(|| subject.to_owned());
+            (facts.group, facts.stream) = (group, stream);
         })
     }
 
@@ -111,9 +116,41 @@ impl Connection {
         current.endpoint.clone()
     }
 
+    /// A message was handed to the application: it has its receive span, unless it is but the
+    /// server's status.
+    pub(crate) fn receive<M: Readable>(
+        &self,
+        operation: Operation,
+        clock: Clock,
+        message: M,
+    ) -> Received<Delivered<M>> {
+        let endpoint = self.endpoint_for(&message);
+        endpoint.receive(operation, clock, Delivered::new(message, Arc::clone(&self.facts)))
+    }
+
+    /// The same for a message of a batch, of which nobody is told yet.
+    pub(crate) fn hold<M: Readable>(&self, message: M) -> Received<Delivered<M>> {
+        let endpoint = self.endpoint_for(&message);
+        endpoint.hold(Delivered::new(message, Arc::clone(&self.facts)))
+    }
+
+    fn endpoint_for(&self, message: &impl Readable) -> Endpoint {
+        if message.is_status() { Endpoint::disabled() } else { self.endpoint() }
+    }
+
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    pub(crate) fn max_payload(&self) -> usize {
+        self.client.max_payload()
+    }
+}
+
+impl Facts {
     pub(crate) fn destination<'a>(&'a self, subject: &'a str) -> Destination<'a> {
         let mut destination = Destination::new(subject);
-        if let Some(template) = &self.facts.template {
+        if let Some(template) = &self.template {
             destination = destination.with_template(template);
         }
         if self.is_temporary(subject) { destination.temporary() } else { destination }
@@ -122,36 +159,6 @@ impl Connection {
     /// Whether a subject goes away with its user: an inbox, or what a message is acknowledged by.
     fn is_temporary(&self, subject: &str) -> bool {
         ["_INBOX", "$JS.ACK.", &self.inboxes].iter().any(|prefix| subject.starts_with(prefix))
-    }
-
-    /// A message was handed to the application: it has its receive span, unless it is but the
-    /// server's status.
-    pub(crate) fn receive<M: Readable>(
-        self: &Arc<Self>,
-        operation: Operation,
-        clock: Clock,
-        message: M,
-    ) -> Received<Delivered<M>> {
-        let endpoint = self.endpoint_for(&message);
-        endpoint.receive(operation, clock, Delivered::new(message, Arc::clone(self)))
-    }
-
-    /// The same for a message of a batch, or of a service, of which nobody is told yet.
-    pub(crate) fn hold<M: Readable>(self: &Arc<Self>, message: M) -> Received<Delivered<M>> {
-        let endpoint = self.endpoint_for(&message);
-        endpoint.hold(Delivered::new(message, Arc::clone(self)))
-    }
-
-    fn endpoint_for(&self, message: &impl Readable) -> Endpoint {
-        if message.is_status() { Endpoint::disabled() } else { self.endpoint() }
-    }
-
-    pub(crate) const fn writes_canonical(&self) -> bool {
-        self.facts.canonical
-    }
-
-    pub(crate) fn max_payload(&self) -> usize {
-        self.client.max_payload()
     }
 }
 

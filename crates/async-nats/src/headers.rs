@@ -31,10 +31,12 @@ pub(crate) fn names(headers: &HeaderMap) -> Vec<&str> {
 
 /// How many bytes the headers are on the wire.
 pub(crate) fn size(headers: &HeaderMap) -> usize {
-    if headers.is_empty() {
-        return 0;
-    }
-    FRAME + headers.iter().map(|(name, values)| lines(name, values)).sum::<usize>()
+    framed(headers.iter().map(|(name, values)| lines(name, values)).sum())
+}
+
+/// Without headers there is no frame either.
+const fn framed(lines: usize) -> usize {
+    if lines == 0 { 0 } else { FRAME + lines }
 }
 
 /// Makes each field the only one of its name in any case, in a message that has a `body` of so
@@ -61,21 +63,17 @@ pub(crate) fn replace(
         }
     }
     let is_field = |name: &HeaderName| fields.iter().any(|field| is_called(text(name), field.name));
-    let mut kept: usize = written.iter().map(|(name, value)| lines(name, value)).sum();
-    let mut stale = false;
+    let (mut kept, mut stale) = (0, 0);
     for (name, values) in headers.iter().flat_map(HeaderMap::iter) {
-        if is_field(name) {
-            stale = true;
-        } else {
-            kept += lines(name, values);
-        }
+        *(if is_field(name) { &mut stale } else { &mut kept }) += lines(name, values);
     }
-    let (before, after) = (headers.as_ref().map_or(0, size), FRAME + kept);
+    let fresh: usize = written.iter().map(|(name, value)| lines(name, value)).sum();
+    let (before, after) = (framed(kept + stale), framed(kept + fresh));
     let outgrows = |limit| before <= limit && after > limit;
     if outgrows(JETSTREAM_LIMIT) || outgrows(limit.saturating_sub(body)) {
         return Err(NotInjected::new("the message would be too large"));
     }
-    if stale {
+    if stale > 0 {
         // The client's map cannot forget a name.
         let mut fresh = HeaderMap::new();
         for (name, values) in headers.iter().flat_map(HeaderMap::iter) {

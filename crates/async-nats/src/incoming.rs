@@ -136,6 +136,6 @@ impl<S: Source> Stream for Incoming<S> {
 
 impl<S> fmt::Debug for Incoming<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Incoming").field("connection", &self.connection).finish_non_exhaustive()
+        f.debug_struct("Incoming").finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! JetStream.
 //!
-//! Mirrors [`async_nats::jetstream`](::async_nats::jetstream). Traffic of key-value and object
+//! Mirrors [`async_nats::jetstream`]. Traffic of key-value and object
 //! stores is not instrumented: it belongs to types of the client's which publish by themselves.
 
 pub mod consumer;

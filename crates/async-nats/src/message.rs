@@ -1,6 +1,6 @@
 //! Messages that know the context they were created in.
 //!
-//! Mirrors [`async_nats::message`](::async_nats::message): what is received stands under its own
+//! Mirrors [`async_nats::message`]: what is received stands under its own
 //! name.
 
 use std::{ops::Deref, sync::Arc};
@@ -12,7 +12,7 @@ use otel_messaging_core::{
     AttributeValue, Destination, OperationType, Received, process_methods, semconv::MESSAGE_ID,
 };
 
-use crate::{facts::Connection, headers, semconv};
+use crate::{facts::Facts, headers, semconv};
 
 /// Gives a message type that is built on the core's the client's own message to work with.
 macro_rules! received {
@@ -52,7 +52,7 @@ macro_rules! received {
         }
     };
 }
-#[cfg(any(feature = "jetstream", feature = "service"))]
+#[cfg(feature = "jetstream")]
 pub(crate) use received;
 
 /// A message: [`async_nats::Message`](bare::Message) with its creation context.
@@ -73,19 +73,19 @@ impl Clone for Message {
     }
 }
 
-/// A message of the client's and the connection it came by, as the core of the instrumentation
+/// A message of the client's and what is known of where it came by, as the core of the instrumentation
 /// reads them.
 #[derive(Clone, Debug)]
-pub struct Delivered<M, C = Arc<Connection>> {
+pub struct Delivered<M, F = Arc<Facts>> {
     pub(crate) message: M,
-    pub(crate) connection: C,
+    pub(crate) facts: F,
     /// What it is acknowledged by, if that is no longer its reply subject.
     pub(crate) ack: Option<Subject>,
 }
 
-impl<M, C> Delivered<M, C> {
-    pub(crate) const fn new(message: M, connection: C) -> Self {
-        Self { message, connection, ack: None }
+impl<M, F> Delivered<M, F> {
+    pub(crate) const fn new(message: M, facts: F) -> Self {
+        Self { message, facts, ack: None }
     }
 }
 
@@ -138,13 +138,13 @@ impl Readable for bare::Message {
     }
 }
 
-impl<M, C> otel_messaging_core::Message for Delivered<M, C>
+impl<M, F> otel_messaging_core::Message for Delivered<M, F>
 where
     M: Readable,
-    C: Deref<Target = Connection>,
+    F: Deref<Target = Facts>,
 {
     fn destination(&self) -> Destination<'_> {
-        self.connection.destination(self.message.subject())
+        self.facts.destination(self.message.subject())
     }
 
     fn header(&self, name: &str) -> Option<&[u8]> {

@@ -7,13 +7,19 @@ use otel_messaging_core::{
 };
 
 use crate::{
-    facts::Connection,
+    facts::{Connection, Facts},
     headers,
     message::{Delivered, Readable},
 };
 
-/// A message, and the connection it will be sent on.
-type Outgoing<'a> = Delivered<&'a mut OutboundMessage, &'a Connection>;
+/// A message that will be sent.
+type Outgoing<'a> = Delivered<Limited<'a>, &'a Facts>;
+
+/// A message, and how many bytes it may have.
+struct Limited<'a> {
+    message: &'a mut OutboundMessage,
+    limit: usize,
+}
 
 impl Connection {
     /// Starts to send a message, which was created in `creation` or is created here.
@@ -23,7 +29,7 @@ impl Connection {
         message: &mut OutboundMessage,
         creation: Option<&CreationContext>,
     ) -> ActiveOperation {
-        let mut outgoing = Outgoing::new(message, self);
+        let mut outgoing = self.outgoing(message);
         match creation {
             Some(creation) => self.endpoint().send_created(operation, &mut outgoing, creation),
             None => self.endpoint().send(operation, &mut outgoing),
@@ -36,31 +42,34 @@ impl Connection {
         operation: Operation,
         messages: &mut [OutboundMessage],
     ) -> ActiveOperation {
-        let outgoing = messages.iter_mut().map(|message| Outgoing::new(message, self));
+        let outgoing = messages.iter_mut().map(|message| self.outgoing(message));
         self.endpoint().send_batch(operation, &mut outgoing.collect::<Vec<_>>())
+    }
+
+    fn outgoing<'a>(&'a self, message: &'a mut OutboundMessage) -> Outgoing<'a> {
+        Outgoing::new(Limited { message, limit: self.max_payload() }, self.facts())
     }
 }
 
-impl Readable for &mut OutboundMessage {
+impl Readable for Limited<'_> {
     fn subject(&self) -> &Subject {
-        &self.subject
+        &self.message.subject
     }
 
     fn headers(&self) -> Option<&HeaderMap> {
-        self.headers.as_ref()
+        self.message.headers.as_ref()
     }
 
     fn payload(&self) -> &Bytes {
-        &self.payload
+        &self.message.payload
     }
 }
 
 impl OutgoingMessage for Outgoing<'_> {
     fn replace_headers(&mut self, fields: &[Field<'_>]) -> Result<(), NotInjected> {
-        let (canonical, limit) =
-            (self.connection.writes_canonical(), self.connection.max_payload());
-        let OutboundMessage { headers, payload, .. } = &mut *self.message;
-        headers::replace(headers, fields, canonical, payload.len(), limit)
+        let Limited { message: OutboundMessage { headers, payload, .. }, limit } =
+            &mut self.message;
+        headers::replace(headers, fields, self.facts.canonical, payload.len(), *limit)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Services: requests that are processed and answered.
 //!
-//! Mirrors [`async_nats::service`](::async_nats::service):
+//! Mirrors [`async_nats::service`]:
 //!
 //! ```no_run
 //! use futures::StreamExt;
@@ -35,12 +35,14 @@ use ::async_nats::{
 };
 use bytes::Bytes;
 use futures_core::Stream;
-use otel_messaging_core::{Operation, Received, process_methods};
+use otel_messaging_core::{AsReceived, Operation, Received, process_methods};
 
 use crate::{
-    Client, failure,
+    Client,
+    facts::Connection,
+    failure,
     incoming::{Incoming, Source},
-    message::{Delivered, Readable, received},
+    message::{Delivered, Readable},
     outgoing::outbound,
     semconv,
 };
@@ -92,6 +94,7 @@ macro_rules! mirrored {
 
             $(
                 /// The client's method of this name. What it makes is instrumented.
+                #[must_use = "what it makes is all that it does"]
                 pub fn $maker(&self, $($part: $part_type),*) -> $made {
                     $made::new(self.inner.$maker($($part),*), &self.client)
                 }
@@ -217,13 +220,16 @@ impl Stream for Endpoint {
     type Item = Request;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Request>> {
-        Pin::new(&mut self.0).poll_next(context).map(|item| item.map(|Ok(request)| request))
+        let connection = Arc::clone(self.0.connection());
+        Pin::new(&mut self.0)
+            .poll_next(context)
+            .map(|item| item.map(|Ok(received)| Request { received, connection }))
     }
 }
 
 impl Source for BareEndpoint {
     type Bare = bare::Request;
-    type Message = Request;
+    type Message = Received<Delivered<bare::Request>>;
     type Error = Infallible;
     const OPERATION: Operation = semconv::RECEIVE;
 
@@ -236,7 +242,10 @@ impl Source for BareEndpoint {
 ///
 /// It dereferences to the client's own.
 #[derive(Debug)]
-pub struct Request(Received<Delivered<bare::Request>>);
+pub struct Request {
+    received: Received<Delivered<bare::Request>>,
+    connection: Arc<Connection>,
+}
 
 impl Request {
     process_methods!();
@@ -258,21 +267,45 @@ impl Request {
         response: Result<Bytes, error::Error>,
         headers: HeaderMap,
     ) -> Result<(), PublishError> {
-        let Delivered { message: request, connection, .. } = self.0.get_ref();
+        let request = self.get_ref();
         let Some(reply) = request.message.reply.clone() else {
             return request.respond_with_headers(response, headers).await;
         };
         let payload = response.as_ref().cloned().unwrap_or_default();
         let mut message = outbound(reply, Some(headers), payload);
-        let operation = connection.send(semconv::PUBLISH, &mut message, None);
+        let operation = self.connection.send(semconv::PUBLISH, &mut message, None);
         let headers = message.headers.unwrap_or_default();
         let result = request.respond_with_headers(response, headers).await;
         failure::end_refused(operation, &result);
         result
     }
+
+    /// The client's own. What is answered through it is not instrumented.
+    pub const fn get_ref(&self) -> &bare::Request {
+        &self.received.get_ref().message
+    }
+
+    /// The client's own, without the creation context.
+    pub fn into_inner(self) -> bare::Request {
+        self.received.into_inner().message
+    }
 }
 
-received!(Request, bare::Request);
+impl Deref for Request {
+    type Target = bare::Request;
+
+    fn deref(&self) -> &bare::Request {
+        self.get_ref()
+    }
+}
+
+impl AsReceived for Request {
+    type Message = Delivered<bare::Request>;
+
+    fn as_received(&self) -> &Received<Self::Message> {
+        &self.received
+    }
+}
 
 impl Readable for bare::Request {
     fn subject(&self) -> &Subject {

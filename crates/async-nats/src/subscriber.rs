@@ -12,7 +12,7 @@ use futures_core::Stream;
 
 use crate::{batches::Batches, facts::Connection, incoming::Incoming, message::Message};
 
-/// [`async_nats::Subscriber`](::async_nats::Subscriber), instrumented: a stream of messages.
+/// [`async_nats::Subscriber`], instrumented: a stream of messages.
 ///
 /// The receive span of a message covers the time from the first poll after the last message. What
 /// only tells a status, such as that a request has no responders, is handed over and not counted.

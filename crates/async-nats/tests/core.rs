@@ -389,3 +389,16 @@ async fn a_disabled_instrumentation_leaves_everything_as_it_is() {
     nats.telemetry.assert_spans([]);
     nats.telemetry.assert_metrics([]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_keeps_no_connection_alive() {
+    let Nats { server, telemetry, client, .. } = Nats::new().await;
+    let mut orders = client.subscribe("orders").await.unwrap();
+    client.publish("orders", "7".into()).await.unwrap();
+    let order = orders.next().await.unwrap();
+    drop((orders, client));
+    server.is_left().await;
+    telemetry.clear();
+    order.process(async {}).await;
+    assert_eq!(telemetry.spans().len(), 1, "it can be processed all the same");
+}

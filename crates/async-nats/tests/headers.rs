@@ -39,8 +39,8 @@ trait MapOk: Future + Sized {
 impl<F: Future> MapOk for F {}
 
 fn block(lines: &[(&str, &str)]) -> Vec<u8> {
-    let lines: String = lines.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    format!("NATS/1.0\r\n{lines}\r\n").into_bytes()
+    let lines: Vec<_> = lines.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    format!("NATS/1.0\r\n{}\r\n", lines.concat()).into_bytes()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -280,7 +280,7 @@ impl Broker for JetStream {
         message.process_with(handler).await;
     }
 
-    async fn settle<'a>(&'a self, message: &Message) -> Result<(), Failing> {
+    async fn settle(&self, message: &Message) -> Result<(), Failing> {
         if self.take_next(&[SETTLE]) == SETTLE {
             self.client.drain().await.expect("it is drained");
             while self.client.get_ref().publish("nowhere", "".into()).await.is_ok() {

@@ -1,6 +1,6 @@
 //! Consumers, through which messages are received.
 //!
-//! Mirrors [`async_nats::jetstream::consumer`](::async_nats::jetstream::consumer).
+//! Mirrors [`async_nats::jetstream::consumer`].
 
 use std::{
     ops::{Deref, DerefMut},
@@ -48,8 +48,8 @@ impl<T: IntoConsumerConfig> Consumer<T> {
     pub fn new(consumer: bare_consumer::Consumer<T>, client: &Client) -> Self {
         let Info { stream_name, config, .. } = consumer.cached_info();
         let group = config.deliver_group.as_ref().or(config.durable_name.as_ref()).cloned();
-        let subscribed = client.connection().subscribed(&config.filter_subject, group);
-        let connection = subscribed.with(|facts| facts.stream = Some(stream_name.clone()));
+        let stream = Some(stream_name.clone());
+        let connection = client.connection().receiving(&config.filter_subject, group, stream);
         Self { consumer, connection }
     }
 

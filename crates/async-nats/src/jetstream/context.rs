@@ -1,6 +1,6 @@
 //! Where messages are published to streams, and streams are found.
 //!
-//! Mirrors [`async_nats::jetstream::context`](::async_nats::jetstream::context).
+//! Mirrors [`async_nats::jetstream::context`].
 
 use std::{
     collections::VecDeque,
@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{Client, failure::Classify as _, semconv, sending::Sending};
 
-/// [`async_nats::jetstream::Context`](::async_nats::jetstream::Context), instrumented.
+/// [`async_nats::jetstream::Context`], instrumented.
 ///
 /// It is made by [`jetstream::new`](super::new) and its sisters; one that was built otherwise is
 /// wrapped with [`new`](Self::new). It dereferences to the client's own.

@@ -1,8 +1,6 @@
 //! Messages of JetStream, and how they are settled.
 //!
-//! Mirrors [`async_nats::jetstream::message`](::async_nats::jetstream::message).
-
-use std::sync::Arc;
+//! Mirrors [`async_nats::jetstream::message`].
 
 pub use ::async_nats::jetstream::message::*;
 use ::async_nats::{
@@ -61,15 +59,15 @@ impl Message {
 
     /// The message, and apart from it what acknowledges it.
     pub fn split(self) -> (crate::Message, Acker) {
-        let acker = self.0.map_ref(|Delivered { message, connection, ack }| {
-            let mut message = message.clone();
-            (message.message.payload, message.message.headers) = (Bytes::new(), None);
-            Delivered { message, connection: Arc::clone(connection), ack: ack.clone() }
+        let acker = self.0.map_ref(|delivered| {
+            let mut delivered = delivered.clone();
+            let message = &mut delivered.message.message;
+            (message.payload, message.headers) = (Bytes::new(), None);
+            delivered
         });
-        let message = self.0.map(|Delivered { message, connection, .. }| {
-            let mut message = message.message;
-            let ack = message.reply.take();
-            Delivered { message, connection, ack }
+        let message = self.0.map(|Delivered { mut message, facts, .. }| {
+            let ack = message.message.reply.take();
+            Delivered { message: message.message, facts, ack }
         });
         (message.into(), Acker(Self(acker)))
     }
@@ -109,8 +107,10 @@ const fn operation(kind: AckKind) -> Option<Operation> {
 /// Without the means to settle it.
 impl From<Message> for crate::Message {
     fn from(message: Message) -> Self {
-        let core = |Delivered { message: bare::Message { message, .. }, connection, ack }| {
-            Delivered { message, connection, ack }
+        let core = |Delivered { message: bare::Message { message, .. }, facts, ack }| Delivered {
+            message,
+            facts,
+            ack,
         };
         message.0.map(core).into()
     }

@@ -1,6 +1,6 @@
 //! Streams, through which consumers are found and stored messages are read.
 //!
-//! Mirrors [`async_nats::jetstream::stream`](::async_nats::jetstream::stream).
+//! Mirrors [`async_nats::jetstream::stream`].
 
 use std::ops::{Deref, DerefMut};
 

@@ -49,6 +49,8 @@ struct State {
     subscriptions: Mutex<Vec<Subscription>>,
     published: Mutex<Vec<Published>>,
     clients: AtomicU64,
+    /// How many of them are gone.
+    gone: AtomicU64,
     /// How often all clients were cut off.
     cuts: watch::Sender<u64>,
 }
@@ -74,6 +76,7 @@ impl Server {
             subscriptions: Mutex::default(),
             published: Mutex::default(),
             clients: AtomicU64::new(0),
+            gone: AtomicU64::new(0),
             cuts: watch::Sender::new(0),
         });
         let accepting = Arc::clone(&state);
@@ -88,6 +91,13 @@ impl Server {
     /// Cuts all clients off; they may come again.
     pub(crate) fn cut(&self) {
         self.state.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Waits until a client is gone.
+    pub(crate) async fn is_left(&self) {
+        while self.state.gone.load(Ordering::Relaxed) == 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Sends this to all who have subscribed to the subject, whatever it is, once there is somebody.
@@ -131,6 +141,7 @@ impl State {
         }
         self.subscriptions.lock().unwrap().retain(|subscription| subscription.client != id);
         writing.abort();
+        self.gone.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Until the client is gone.

@@ -1,6 +1,6 @@
 //! Consumers that are asked for messages.
 //!
-//! Mirrors [`async_nats::jetstream::consumer::pull`](::async_nats::jetstream::consumer::pull).
+//! Mirrors [`async_nats::jetstream::consumer::pull`].
 
 use std::{
     fmt,

@@ -1,6 +1,6 @@
 //! Consumers that send messages by themselves.
 //!
-//! Mirrors [`async_nats::jetstream::consumer::push`](::async_nats::jetstream::consumer::push).
+//! Mirrors [`async_nats::jetstream::consumer::push`].
 
 pub use ::async_nats::jetstream::consumer::push::*;
 use ::async_nats::jetstream::consumer::{StreamError, push as bare};
