@@ -6,7 +6,9 @@
 
 #![allow(clippy::missing_panics_doc, reason = "panicking is how tests tell")]
 
+pub mod collector;
 mod own_broker;
+mod service;
 
 use std::{
     env, process,
@@ -15,6 +17,7 @@ use std::{
 };
 
 pub use own_broker::OwnBroker;
+pub use service::exporting;
 
 /// The bootstrap servers of Apache Kafka: `127.0.0.1:9092`
 pub fn kafka() -> String {

@@ -112,6 +112,15 @@ fn up_instance(
     if is_good { Ok(environment) } else { Err(Failed) }
 }
 
+/// Says which of these brokers are not up any more: what failed meanwhile may be due to that.
+pub(crate) fn complain(brokers: &[Broker]) {
+    for &broker in brokers {
+        if let Some(cause) = status::complaint(broker) {
+            eprintln!("{broker}: is down after the tests: {cause}");
+        }
+    }
+}
+
 /// Something did not work, and it has been said what.
 #[derive(Debug)]
 pub(crate) struct Failed;

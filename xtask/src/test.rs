@@ -74,6 +74,9 @@ pub(crate) fn run(args: &[OsString]) -> Result<ExitCode, UsageError> {
         })
     };
     let totals = environment.and_then(|environment| run_tests(&options, &environment));
+    if !options.is_embedded && totals.as_ref().is_ok_and(|totals| !totals.are_good()) {
+        brokers::complain(&BROKERS);
+    }
     let is_ci = env::var("CI").is_ok_and(|value| value == "true");
     let is_down = options.is_embedded || !(options.is_down || is_ci) || brokers::down(&BROKERS);
     let is_good = totals.is_ok_and(|totals| {

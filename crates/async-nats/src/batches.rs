@@ -3,14 +3,13 @@
 use std::{
     fmt,
     future::poll_fn,
-    mem,
     pin::{Pin, pin},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use futures_core::Stream;
-use otel_messaging_core::Batch;
+use otel_messaging_core::{Batch, Gather};
 use tokio::time::{Sleep, sleep};
 
 use crate::{
@@ -31,26 +30,16 @@ use crate::{
 #[must_use = "streams do nothing unless polled"]
 pub struct Batches<'a, S: Source> {
     stream: &'a mut Incoming<S>,
-    max: usize,
     max_wait: Duration,
-    collected: Vec<S::Message>,
-    /// Runs from the first message that was collected.
-    timer: Option<Pin<Box<Sleep>>>,
-    /// What ended a batch and is no part of it: an error, or the server's status.
-    ended_by: Option<Result<S::Bare, S::Error>>,
+    gather: Gather<S::Message, Sleep, End<S>>,
 }
+
+/// What ends a batch and is no part of it: the server's status, or an error.
+type End<S> = Result<<S as Source>::Bare, <S as Source>::Error>;
 
 impl<'a, S: Source> Batches<'a, S> {
     pub(crate) fn new(stream: &'a mut Incoming<S>, max: usize, max_wait: Duration) -> Self {
-        Self {
-            stream,
-            // A batch of none would be ready for ever.
-            max: max.max(1),
-            max_wait,
-            collected: Vec::new(),
-            timer: None,
-            ended_by: None,
-        }
+        Self { stream, max_wait, gather: Gather::new(max) }
     }
 
     /// Waits for the next batch; `None` when the stream has ended.
@@ -66,26 +55,13 @@ impl<'a, S: Source> Batches<'a, S> {
     /// What was collected so far, without waiting, if anything was: for the end of a
     /// subscription's life.
     pub fn flush(&mut self) -> Option<Batch<S::Message>> {
-        (!self.collected.is_empty()).then(|| self.hand_over())
+        self.gather.flush().map(|collected| self.hand_over(collected))
     }
 
-    fn hand_over(&mut self) -> Batch<S::Message> {
+    fn hand_over(&mut self, collected: Vec<S::Message>) -> Batch<S::Message> {
         let clock = self.stream.take_clock();
-        self.timer = None;
-        let collected = mem::take(&mut self.collected);
         self.stream.connection().endpoint().receive_batch(S::OPERATION, clock, &collected);
         collected.into()
-    }
-
-    /// What ends a batch comes alone: the server's status is nobody's message.
-    fn hand_over_end(
-        &mut self,
-        end: Result<S::Bare, S::Error>,
-    ) -> Result<Batch<S::Message>, S::Error> {
-        match end {
-            Ok(status) => Ok(vec![self.stream.connection().hold(status).into()].into()),
-            Err(error) => Err(self.stream.fail(error)),
-        }
     }
 }
 
@@ -98,44 +74,32 @@ impl<S: Source> Stream for Batches<'_, S> {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         this.stream.start_clock();
-        if let Some(end) = this.ended_by.take() {
-            return Poll::Ready(Some(this.hand_over_end(end)));
-        }
-        while this.collected.len() < this.max {
-            match this.stream.poll_bare(context) {
-                Poll::Ready(Some(Ok(message))) if !message.is_status() => {
-                    this.collected.push(this.stream.connection().hold(message).into());
-                    if this.timer.is_none() && this.collected.len() < this.max {
-                        this.timer = Some(Box::pin(sleep(this.max_wait)));
+        let stream = &mut *this.stream;
+        let next = |context: &mut Context<'_>| {
+            stream.poll_bare(context).map(|next| {
+                Some(match next? {
+                    Ok(message) if !message.is_status() => {
+                        Ok(stream.connection().hold(message).into())
                     }
-                }
-                Poll::Ready(Some(end)) if this.collected.is_empty() => {
-                    return Poll::Ready(Some(this.hand_over_end(end)));
-                }
-                Poll::Ready(Some(end)) => {
-                    this.ended_by = Some(end);
-                    break;
-                }
-                Poll::Ready(None) => return Poll::Ready(this.flush().map(Ok)),
-                Poll::Pending => {
-                    let Some(timer) = &mut this.timer else { return Poll::Pending };
-                    match timer.as_mut().poll(context) {
-                        Poll::Ready(()) => break,
-                        Poll::Pending => return Poll::Pending,
-                    }
-                }
-            }
-        }
-        Poll::Ready(Some(Ok(this.hand_over())))
+                    end => Err(end),
+                })
+            })
+        };
+        let gathered = ready!(this.gather.poll(context, next, || sleep(this.max_wait)));
+        Poll::Ready(gathered.map(|gathered| match gathered {
+            Ok(collected) => Ok(this.hand_over(collected)),
+            // It comes alone: to count nothing, it must not be one of several.
+            Err(Ok(status)) => Ok(vec![this.stream.connection().hold(status).into()].into()),
+            Err(Err(error)) => Err(this.stream.fail(error)),
+        }))
     }
 }
 
 impl<S: Source> fmt::Debug for Batches<'_, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batches")
-            .field("max", &self.max)
             .field("max_wait", &self.max_wait)
-            .field("collected", &self.collected.len())
+            .field("gather", &self.gather)
             .finish_non_exhaustive()
     }
 }

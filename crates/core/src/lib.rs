@@ -38,12 +38,15 @@
 //!   it: an SDK that does not know bound instruments records nothing through them.
 //! - `serde`: [`CreationContext`] can be serialized.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod active;
 mod batch;
 mod creation;
 mod destination;
 mod diagnostics;
 mod endpoint;
+mod gather;
 mod instrumentation;
 mod interned;
 mod message;
@@ -76,6 +79,7 @@ pub use crate::{
     creation::CreationContext,
     destination::Destination,
     endpoint::{Clock, Endpoint},
+    gather::Gather,
     instrumentation::{ExistingContext, Instrumentation, ProcessParent, ReceiveSpans},
     message::{AttributeValue, Field, Message, NotInjected, OutgoingMessage},
     operation::{Operation, OperationType},

@@ -173,6 +173,8 @@
 //!   know bound instruments records nothing through them.
 //! - `serde`: a [`CreationContext`](otel::CreationContext) can be serialized.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 /// The repository's front page, whose examples compile too.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

@@ -40,6 +40,8 @@
 //! Read [`toy`] and write the same for the client. Then implement [`conformance::Broker`] in an
 //! integration test and call [`conformance!`]: the tests that it makes say what is missing.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod attributes;
 pub mod conformance;
 mod difference;

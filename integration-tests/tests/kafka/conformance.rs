@@ -30,10 +30,14 @@ impl Cluster for Shared {
         Self { topics: Topics::new(), member: Mutex::default() }
     }
 
-    /// With several records in a request, the broker would name another error for all of them.
+    /// With several records in a request, the broker would name another error for all of them; with
+    /// several requests on their way, one that is repeated would come after its successors.
     fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", kafka()).set("batch.num.messages", "1");
+        config
+            .set("bootstrap.servers", kafka())
+            .set("batch.num.messages", "1")
+            .set("max.in.flight", "1");
         config
     }
 

@@ -1,6 +1,6 @@
 //! Topics that one test has for itself.
 
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Duration};
 
 use futures::executor::block_on;
 use otel_messaging_integration_tests::{kafka, unique};
@@ -29,11 +29,11 @@ impl Topics {
     /// On the cluster with these bootstrap servers.
     pub(crate) fn on(servers: &str) -> Self {
         let admin = ClientConfig::new().set("bootstrap.servers", servers).create();
-        Self {
-            admin: admin.expect("the client is made"),
-            suffix: format!(".{}", unique()),
-            made: Mutex::default(),
-        }
+        let admin: AdminClient<_> = admin.expect("the client is made");
+        // Otherwise every test after the broker's end would take as long as it has patience.
+        let answer = admin.inner().fetch_metadata(None, Duration::from_secs(10));
+        answer.expect("Kafka does not answer: look at it with `cargo xtask brokers status kafka`");
+        Self { admin, suffix: format!(".{}", unique()), made: Mutex::default() }
     }
 
     /// What the topic is called that a test calls `name`.
@@ -64,6 +64,15 @@ impl Topics {
             result.expect("the topic is made");
         }
         self.made.lock().unwrap().extend_from_slice(topics);
+    }
+
+    pub(crate) fn admin(&self) -> &AdminClient<DefaultClientContext> {
+        &self.admin
+    }
+
+    /// Deletes this topic, too, which the cluster has made.
+    pub(crate) fn remove_later(&self, topic: &str) {
+        self.made.lock().unwrap().push(topic.to_owned());
     }
 
     /// Makes one topic, and gives its full name.

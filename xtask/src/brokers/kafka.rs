@@ -79,7 +79,8 @@ fn project() -> String {
 }
 
 /// One node that is broker and controller, quick where a test would wait: no delay before a
-/// group's first assignment, and a cleaner that compacts as soon as a segment is closed.
+/// group's first assignment, and a cleaner that compacts as soon as a segment is closed. A topic
+/// that does not exist is an error, as in production.
 fn configuration(data: &Path, ports: &[u16]) -> Result<String, String> {
     let &[port, controller] = ports else { return Err("Kafka needs two ports".into()) };
     // In a properties file a backslash escapes.
@@ -101,6 +102,7 @@ fn configuration(data: &Path, ports: &[u16]) -> Result<String, String> {
          share.coordinator.state.topic.replication.factor=1\n\
          share.coordinator.state.topic.min.isr=1\n\
          group.initial.rebalance.delay.ms=0\n\
+         auto.create.topics.enable=false\n\
          log.cleaner.backoff.ms=500\n\
          log.cleaner.dedupe.buffer.size=16777216\n"
     ))

@@ -51,6 +51,12 @@ pub(crate) fn show(broker: Broker, instance: &Instance) -> bool {
     is_up
 }
 
+/// Says why the broker is not up, if it is not.
+pub(crate) fn complaint(broker: Broker) -> Option<String> {
+    let (is_up, text) = line(broker, &Instance::Shared);
+    (!is_up).then_some(text)
+}
+
 fn line(broker: Broker, instance: &Instance) -> (bool, String) {
     let variable = broker.variable();
     match Endpoint::from_environment(broker, instance) {

@@ -2,14 +2,13 @@
 
 use std::{
     future::poll_fn,
-    mem,
     pin::{Pin, pin},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use futures_core::Stream;
-use otel_messaging_core::{Batch, Clock, Endpoint};
+use otel_messaging_core::{Batch, Clock, Endpoint, Gather};
 use rdkafka::{
     client::Client,
     consumer::{self as bare, ConsumerContext},
@@ -43,14 +42,10 @@ where
     stream: bare::MessageStream<'a, C>,
     endpoint: &'a Endpoint,
     client: &'a Client<C>,
-    max: usize,
     max_wait: Duration,
-    collected: Vec<BorrowedMessage<'a>>,
-    /// Runs from the first message that was collected.
-    timer: Option<Pin<Box<R::Delay>>>,
+    gather: Gather<BorrowedMessage<'a>, R::Delay, KafkaError>,
     /// Runs from the first poll after the last batch.
     clock: Option<Clock>,
-    error: Option<KafkaError>,
 }
 
 impl<'a, C, R> Batches<'a, C, R>
@@ -65,18 +60,7 @@ where
         max: usize,
         max_wait: Duration,
     ) -> Self {
-        Self {
-            stream,
-            endpoint,
-            client,
-            // A batch of none would be ready for ever.
-            max: max.max(1),
-            max_wait,
-            collected: Vec::new(),
-            timer: None,
-            clock: None,
-            error: None,
-        }
+        Self { stream, endpoint, client, max_wait, gather: Gather::new(max), clock: None }
     }
 
     /// Waits for the next batch. It never returns `None`, as the client's stream never ends.
@@ -92,13 +76,11 @@ where
     /// What was collected so far, without waiting, if anything was: for the end of a consumer's
     /// life.
     pub fn flush(&mut self) -> Option<Batch<BorrowedMessage<'a>>> {
-        (!self.collected.is_empty()).then(|| self.hand_over())
+        self.gather.flush().map(|collected| self.hand_over(collected))
     }
 
-    fn hand_over(&mut self) -> Batch<BorrowedMessage<'a>> {
+    fn hand_over(&mut self, collected: Vec<BorrowedMessage<'a>>) -> Batch<BorrowedMessage<'a>> {
         let clock = self.clock.take().unwrap_or_else(|| self.endpoint.clock());
-        self.timer = None;
-        let collected = mem::take(&mut self.collected);
         facts::learn_cluster(self.endpoint, self.client);
         self.endpoint.receive_batch(semconv::POLL, clock, &collected);
         collected.into()
@@ -123,36 +105,16 @@ where
         let this = &mut *self;
         let endpoint = this.endpoint;
         this.clock.get_or_insert_with(|| endpoint.clock());
-        if let Some(error) = this.error.take() {
-            return Poll::Ready(Some(Err(this.fail(error))));
-        }
-        while this.collected.len() < this.max {
-            match Pin::new(&mut this.stream).poll_next(context) {
-                Poll::Ready(Some(Ok(message))) => {
-                    let message = BorrowedMessage::new(endpoint.hold(Delivered(message)));
-                    this.collected.push(message);
-                    if this.timer.is_none() && this.collected.len() < this.max {
-                        this.timer = Some(Box::pin(R::delay_for(this.max_wait)));
-                    }
-                }
-                Poll::Ready(Some(Err(error))) if this.collected.is_empty() => {
-                    return Poll::Ready(Some(Err(this.fail(error))));
-                }
-                Poll::Ready(Some(Err(error))) => {
-                    this.error = Some(error);
-                    return Poll::Ready(Some(Ok(this.hand_over())));
-                }
-                Poll::Ready(None) => return Poll::Ready(this.flush().map(Ok)),
-                Poll::Pending => {
-                    let Some(timer) = &mut this.timer else { return Poll::Pending };
-                    match timer.as_mut().poll(context) {
-                        Poll::Ready(()) => break,
-                        Poll::Pending => return Poll::Pending,
-                    }
-                }
-            }
-        }
-        Poll::Ready(Some(Ok(this.hand_over())))
+        let stream = &mut this.stream;
+        let next = |context: &mut Context<'_>| {
+            let hold = |message| BorrowedMessage::new(endpoint.hold(Delivered(message)));
+            Pin::new(&mut *stream).poll_next(context).map(|next| next.map(|next| next.map(hold)))
+        };
+        let gathered = ready!(this.gather.poll(context, next, || R::delay_for(this.max_wait)));
+        Poll::Ready(gathered.map(|gathered| match gathered {
+            Ok(collected) => Ok(this.hand_over(collected)),
+            Err(error) => Err(this.fail(error)),
+        }))
     }
 }
 
@@ -163,9 +125,8 @@ where
 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Batches")
-            .field("max", &self.max)
             .field("max_wait", &self.max_wait)
-            .field("collected", &self.collected.len())
+            .field("gather", &self.gather)
             .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,8 @@
-//! An embedded cluster, and what the telemetry of this crate looks like on it.
+//! An embedded cluster, instrumented clients, and what their telemetry looks like.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::{
+    ops::Deref,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
@@ -28,11 +29,10 @@ use otel_messaging_testing::{
 
 pub(crate) type Attribute = (&'static str, ExpectedValue);
 
-/// A cluster of one broker, telemetry of its own, and clients that report to it.
+/// A cluster of one broker, and clients for it.
 pub(crate) struct Kafka {
     pub(crate) cluster: MockCluster<'static, DefaultProducerContext>,
-    pub(crate) telemetry: Telemetry,
-    pub(crate) instrumentation: Instrumentation,
+    clients: Clients,
 }
 
 impl Kafka {
@@ -43,21 +43,58 @@ impl Kafka {
     pub(crate) fn with(
         choose: impl FnOnce(InstrumentationBuilder) -> InstrumentationBuilder,
     ) -> Self {
-        let telemetry = Telemetry::builder().expecting_scope(scope()).build();
+        let cluster = MockCluster::new(1).expect("a mock cluster starts");
+        cluster.create_topic("orders", 1, 1).expect("the topic is created");
+        cluster.create_topic("invoices", 2, 1).expect("the topic is created");
+        let clients = Clients::with(cluster.bootstrap_servers(), choose);
+        Self { cluster, clients }
+    }
+}
+
+impl Deref for Kafka {
+    type Target = Clients;
+
+    fn deref(&self) -> &Clients {
+        &self.clients
+    }
+}
+
+/// Makes clients for a cluster, which report to telemetry of their own.
+pub(crate) struct Clients {
+    pub(crate) servers: String,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) instrumentation: Instrumentation,
+}
+
+impl Clients {
+    pub(crate) fn of(servers: impl Into<String>) -> Self {
+        Self::with(servers.into(), |builder| builder)
+    }
+
+    pub(crate) fn with(
+        servers: String,
+        choose: impl FnOnce(InstrumentationBuilder) -> InstrumentationBuilder,
+    ) -> Self {
+        Self::telling(Telemetry::builder().expecting_scope(scope()).build(), servers, choose)
+    }
+
+    /// Clients that report to this telemetry.
+    pub(crate) fn telling(
+        telemetry: Telemetry,
+        servers: String,
+        choose: impl FnOnce(InstrumentationBuilder) -> InstrumentationBuilder,
+    ) -> Self {
         let builder = Instrumentation::builder()
             .with_tracer_provider(telemetry.tracer_provider())
             .with_meter_provider(telemetry.meter_provider())
             .with_propagator(otel_messaging_rdkafka::otel::Propagation::TraceContextAndBaggage);
         let instrumentation = choose(builder).build();
-        let cluster = MockCluster::new(1).expect("a mock cluster starts");
-        cluster.create_topic("orders", 1, 1).expect("the topic is created");
-        cluster.create_topic("invoices", 2, 1).expect("the topic is created");
-        Self { cluster, telemetry, instrumentation }
+        Self { servers, telemetry, instrumentation }
     }
 
     pub(crate) fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", self.cluster.bootstrap_servers()).set("client.id", "test");
+        config.set("bootstrap.servers", &self.servers).set("client.id", "test");
         config
     }
 
@@ -100,22 +137,29 @@ impl Kafka {
         producer
     }
 
-    /// A consumer whose group is `group`, which has its own offsets.
+    /// A consumer in a group of its own.
     pub(crate) fn consumer(&self, topic: &str) -> StreamConsumer {
-        let config = self.consumer_config();
+        self.consumer_with(&self.consumer_config(), topic)
+    }
+
+    pub(crate) fn consumer_with(&self, config: &ClientConfig, topic: &str) -> StreamConsumer {
         let consumer =
-            StreamConsumer::create(&config, DefaultConsumerContext, &self.instrumentation)
+            StreamConsumer::create(config, DefaultConsumerContext, &self.instrumentation)
                 .expect("the consumer is made");
         know_cluster(consumer.client());
         consumer.subscribe(&[topic]).expect("the topic is subscribed to");
         consumer
     }
 
-    /// `server.port` of the cluster.
+    /// `server.address` and `server.port` of the cluster.
+    fn server(&self) -> (String, i64) {
+        let first = self.servers.split(',').next().expect("there is a server");
+        let (host, port) = first.rsplit_once(':').expect("it has a port");
+        (host.to_owned(), port.parse().expect("a number"))
+    }
+
     pub(crate) fn port(&self) -> i64 {
-        let servers = self.cluster.bootstrap_servers();
-        let first = servers.split(',').next().expect("there is a server");
-        first.rsplit(':').next().and_then(|port| port.parse().ok()).expect("it has a port")
+        self.server().1
     }
 
     /// The attributes of every span of an operation, but those of its messages.
@@ -123,16 +167,17 @@ impl Kafka {
         &self,
         operation: &'static str,
         kind: &'static str,
-        topic: Option<&'static str>,
+        topic: Option<&str>,
     ) -> Vec<Attribute> {
+        let (host, port) = self.server();
         let mut attributes = vec![
             (semconv::SYSTEM, "kafka".into()),
             (semconv::OPERATION_NAME, operation.into()),
             (semconv::OPERATION_TYPE, kind.into()),
-            (semconv::SERVER_ADDRESS, "127.0.0.1".into()),
-            (semconv::SERVER_PORT, self.port().into()),
+            (semconv::SERVER_ADDRESS, host.into()),
+            (semconv::SERVER_PORT, port.into()),
         ];
-        attributes.extend(topic.map(|topic| (semconv::DESTINATION_NAME, topic.into())));
+        attributes.extend(topic.map(|topic| (semconv::DESTINATION_NAME, topic.to_owned().into())));
         if kind != "create" {
             attributes.push((semconv::CLIENT_ID, "test".into()));
             attributes.push(("messaging.kafka.cluster.id", any()));
@@ -144,7 +189,7 @@ impl Kafka {
     }
 
     /// A send span of a record that was delivered.
-    pub(crate) fn send(&self, topic: &'static str, partition: i32, offset: i64) -> ExpectedSpan {
+    pub(crate) fn send(&self, topic: &str, partition: i32, offset: i64) -> ExpectedSpan {
         let mut attributes = self.attributes("send", "send", Some(topic));
         attributes.push((semconv::DESTINATION_PARTITION_ID, partition.to_string().into()));
         attributes.push(("messaging.kafka.offset", offset.into()));
