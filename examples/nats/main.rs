@@ -95,14 +95,14 @@ fn print(exporter: &InMemorySpanExporter) -> Result {
     let name = |span: &opentelemetry_sdk::trace::SpanData| span.name.to_string();
     let names: HashMap<SpanId, String> =
         spans.iter().map(|span| (span.span_context.span_id(), name(span))).collect();
-    let named = |id: SpanId| names.get(&id).map_or("?", String::as_str);
+    let called = |id: SpanId| names.get(&id).map_or("?", String::as_str);
     for span in &spans {
         print!("{:<24}{:<10}", span.name, format!("{:?}", span.span_kind).to_lowercase());
         if span.parent_span_id != SpanId::INVALID {
-            print!("  in {}", named(span.parent_span_id));
+            print!("  in {}", called(span.parent_span_id));
         }
         for link in &span.links.links {
-            print!("  -> {}", named(link.span_context.span_id()));
+            print!("  -> {}", called(link.span_context.span_id()));
         }
         println!();
     }

@@ -41,7 +41,7 @@ const RUNS: [&[&str]; 3] = [
 ];
 
 /// The brokers that integration tests talk to.
-const BROKERS: [Broker; 1] = [Broker::Kafka];
+const BROKERS: [Broker; 2] = [Broker::Kafka, Broker::Nats];
 const INTEGRATION_TESTS: &str = "otel-messaging-integration-tests";
 
 /// What was asked for on the command line.

@@ -139,7 +139,7 @@ impl Client {
     ///
     /// # Errors
     /// Those of the client.
-    pub async fn send_created(
+    pub async fn publish_created(
         &self,
         message: OutboundMessage,
         creation: &CreationContext,
@@ -155,7 +155,7 @@ impl Client {
     ///
     /// # Errors
     /// For each message those of the client.
-    pub async fn send_batch(
+    pub async fn publish_batch(
         &self,
         messages: impl IntoIterator<Item = OutboundMessage>,
     ) -> Vec<Result<(), PublishError>> {

@@ -104,8 +104,8 @@
 //! |---|---|---|---|---|
 //! | `publish {subject}` | PRODUCER | `publish` and its sisters, the [`Sink`](Client), `respond` | when the client has the message; of JetStream, with the acknowledgement | a context that the message carried |
 //! | `request {subject}` | PRODUCER | `request`, `send_request` | with the reply | a context that the message carried |
-//! | `create {subject}` | PRODUCER | each message of `send_batch` | at once | a context that the message carried |
-//! | `publish {subject}` | CLIENT | `send_batch`, `send_created` | with the last answer | every message's context |
+//! | `create {subject}` | PRODUCER | each message of `publish_batch` | at once | a context that the message carried |
+//! | `publish {subject}` | CLIENT | `publish_batch`, `publish_created` | with the last answer | every message's context |
 //! | `receive {subject}` | CLIENT | subscriptions, consumers' streams, replies | at the hand-over | every message's context |
 //! | `fetch {subject}` | CLIENT | `fetch`, `batch`, `sequence` | at the hand-over | every message's context |
 //! | `get {subject}` | CLIENT | `direct_get…`, `get_…raw_message…` | with the answer | the message's context |

@@ -112,7 +112,7 @@ async fn a_batch_creates_each_message() {
     let nats = Nats::new().await;
     let mut messages = vec![outbound("orders"), outbound("orders"), outbound("orders")];
     messages[1].subject = "not a subject".into();
-    let results = nats.client.send_batch(messages).await;
+    let results = nats.client.publish_batch(messages).await;
     let refused: Vec<bool> = results.iter().map(Result::is_err).collect();
     assert_eq!(refused, [false, true, false]);
     let create = |subject: &str| {
@@ -146,7 +146,7 @@ async fn a_batch_creates_each_message() {
 async fn a_message_that_was_created_elsewhere_keeps_its_context() {
     let nats = Nats::new().await;
     let creation = CreationContext::from_map([("traceparent", foreign(1))]);
-    nats.client.send_created(outbound("orders"), &creation).await.unwrap();
+    nats.client.publish_created(outbound("orders"), &creation).await.unwrap();
     let send = nats.publish("orders").kind(SpanKind::Client);
     nats.telemetry.assert_spans([send.linked_to(foreign_context(1))]);
     assert_eq!(nats.server.published(1).await[0].lines(), [format!("traceparent: {}", foreign(1))]);

@@ -90,7 +90,7 @@ impl JetStream {
     ) -> Result<Place, Outgoing> {
         let (context, outbound) = self.prepare(&message);
         let sent = match creation {
-            Some(creation) => context.send_created(outbound, creation).await,
+            Some(creation) => context.publish_created(outbound, creation).await,
             None => publish(context, outbound).await,
         };
         let result = match sent {
@@ -233,7 +233,7 @@ impl Broker for JetStream {
             })
             .collect();
         let context = outbound.first().map_or(&self.context, |(context, _)| context);
-        let results = context.send_batch(outbound.into_iter().map(|(_, message)| message)).await;
+        let results = context.publish_batch(outbound.into_iter().map(|(_, message)| message)).await;
         let place = |(result, message): (Result<PublishAck, PublishError>, _)| {
             result.map(|ack| place(&ack)).map_err(|_| message)
         };

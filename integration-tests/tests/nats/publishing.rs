@@ -86,7 +86,7 @@ async fn a_batch_needs_no_more_room_than_there_is() {
             .payload(index.to_string().into())
             .outbound_message(nats.subject("orders"))
     };
-    let results = narrow.send_batch((0..100).map(message)).await;
+    let results = narrow.publish_batch((0..100).map(message)).await;
     let sequences: Vec<u64> = results.into_iter().map(|result| result.unwrap().sequence).collect();
     assert_eq!(sequences, (1..=100).collect::<Vec<_>>(), "in their order");
     let create = |index: i64| {

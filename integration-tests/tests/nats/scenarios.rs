@@ -116,7 +116,7 @@ async fn ten_thousand_in_batches_of_500_are_linked_one_by_one() {
     let stream = nats.stream().await;
     for _ in 0..10 {
         let message = |_| PublishMessage::build().outbound_message(nats.subject("orders"));
-        let results = nats.context.send_batch((0..1_000).map(message)).await;
+        let results = nats.context.publish_batch((0..1_000).map(message)).await;
         assert!(results.iter().all(Result::is_ok));
     }
     let spans = nats.telemetry.spans();

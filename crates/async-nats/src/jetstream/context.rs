@@ -98,7 +98,7 @@ impl Context {
     ///
     /// # Errors
     /// Those of the client.
-    pub async fn send_created(
+    pub async fn publish_created(
         &self,
         message: StreamOutboundMessage,
         creation: &CreationContext,
@@ -114,7 +114,7 @@ impl Context {
     ///
     /// # Errors
     /// For each message those of the client.
-    pub async fn send_batch(
+    pub async fn publish_batch(
         &self,
         messages: impl IntoIterator<Item = StreamOutboundMessage>,
     ) -> Vec<Result<PublishAck, PublishError>> {
