@@ -1,8 +1,8 @@
 //! A shop on NATS: a price is asked for, orders go to a stream, and a warehouse packs them as one
 //! batch. Then every span is printed with what it links to.
 //!
-//! Start a server (`cargo xtask brokers up nats`, or `docker compose up nats`), then run
-//! `cargo run -p otel-messaging-examples --bin nats -- 127.0.0.1:4222`.
+//! Start a server (`cargo xtask brokers up nats`, or `docker compose --profile nats up --wait`), then
+//! run `cargo run -p otel-messaging-examples --bin nats -- 127.0.0.1:4222`.
 
 use std::{collections::HashMap, env, error::Error};
 

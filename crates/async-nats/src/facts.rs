@@ -59,7 +59,7 @@ impl Connection {
         let info = client.server_info();
         let endpoint = describe(&info, &facts, instrumentation);
         let mut inbox = client.new_inbox();
-        inbox.truncate(inbox.rfind('.').unwrap_or(inbox.len()));
+        inbox.truncate(inbox.rfind('.').map_or(inbox.len(), |dot| dot + 1));
         facts.inboxes = inbox;
         Arc::new(Self {
             client: client.clone(),

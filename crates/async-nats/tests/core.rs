@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::{FutureExt, SinkExt, StreamExt};
 use opentelemetry::trace::{SpanContext, SpanKind};
 use otel_messaging_async_nats::{
-    Client, HeaderMap, PublishErrorKind, Request, RequestErrorKind, Subject,
+    Client, ConnectOptions, HeaderMap, PublishErrorKind, Request, RequestErrorKind, Subject,
     client::traits,
     message::OutboundMessage,
     otel::{CreationContext, Instrumentation, semconv},
@@ -401,4 +401,36 @@ async fn a_message_keeps_no_connection_alive() {
     telemetry.clear();
     order.process(async {}).await;
     assert_eq!(telemetry.spans().len(), 1, "it can be processed all the same");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inboxes_of_any_prefix_are_temporary() {
+    let nats = Nats::new().await;
+    let options = ConnectOptions::new().custom_inbox_prefix("mine");
+    let server = format!("127.0.0.1:{}", nats.server.port);
+    let client = Client::connect(server, options, &nats.instrumentation).await.unwrap();
+    client.publish(client.new_inbox(), "".into()).await.unwrap();
+    client.publish("$JS.ACK.ORDERS.billing.1.7.7.1700000000000000000.0", "".into()).await.unwrap();
+    client.publish("minerals", "".into()).await.unwrap();
+    let spans = nats.telemetry.spans();
+    let names: Vec<&str> = spans.iter().map(|span| &*span.name).collect();
+    assert_eq!(names, ["publish", "publish", "publish minerals"]);
+}
+
+/// They may be awaited in any task.
+#[tokio::test(flavor = "multi_thread")]
+async fn futures_and_streams_may_move() {
+    fn may_move<T: Send>(value: T) -> T {
+        value
+    }
+    let nats = Nats::new().await;
+    let mut orders = may_move(nats.client.subscribe("orders")).await.unwrap();
+    may_move(nats.client.publish("orders", "7".into())).await.unwrap();
+    may_move(nats.client.publish_batch([outbound("orders")])).await.pop().unwrap().unwrap();
+    let order = may_move(orders.next()).await.unwrap();
+    may_move(order.process(nats.client.publish("bills", "7".into()))).await.unwrap();
+    let mut batches = may_move(orders.batches(1, PATIENCE));
+    let Ok(batch) = may_move(batches.next()).await.unwrap();
+    may_move(batch.process(async {})).await;
+    may_move(nats.client.request("nobody", "".into())).await.unwrap_err();
 }

@@ -106,6 +106,41 @@ async fn a_fetch_that_fails_is_a_failed_span() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_error_in_the_middle_of_a_batch_loses_no_message_and_is_told() {
+    let nats = Nats::new().await;
+    let (stream, consumer) = nats.consumer(2, durable()).await;
+    let fetched = consumer.batch().max_messages(5).expires(PATIENCE).messages().await.unwrap();
+    let delete = async {
+        // Both are on their way by then.
+        while consumer.get_info().await.unwrap().num_ack_pending < 2 {}
+        stream.delete_consumer("billing").await.unwrap();
+    };
+    let (batch, ()) = tokio::join!(fetched.into_batch(), delete);
+    let batch = batch.unwrap();
+    assert_eq!(batch.len(), 2);
+    let fetch = nats.consuming("fetch", "receive", Some("billing")).attributes(count(2));
+    let fetch = contexts(&batch)
+        .into_iter()
+        .zip(1..)
+        .fold(fetch, |span, (context, sequence)| span.link_with(remote(context), at(sequence)));
+    let spans = nats.telemetry.spans();
+    let failed = spans.iter().find(|span| span.status != opentelemetry::trace::Status::Unset);
+    let failed = failed.expect("the failure is told").clone();
+    let mut attributes = nats.attributes("fetch", "receive");
+    attributes.pop();
+    let failure = otel_messaging_testing::spans::span(failed.name.to_string())
+        .kind(opentelemetry::trace::SpanKind::Client)
+        .attributes(attributes)
+        .attributes(nats.stream_attribute())
+        .attributes([
+            ("messaging.consumer.group.name", "billing".into()),
+            ("error.type", "Other".into()),
+        ])
+        .status(failed.status.clone());
+    nats.telemetry.assert_spans([fetch, failure]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn streams_and_sequences() {
     let nats = Nats::new().await;
     let (_, consumer) = nats.consumer(3, durable()).await;
@@ -276,4 +311,31 @@ async fn the_advisory_of_the_last_delivery_is_a_message_too() {
     .kind(opentelemetry::trace::SpanKind::Client)
     .attributes(attributes)
     .attributes([("messaging.destination.name", subject.clone().into())])]);
+}
+
+/// All of it may be done in any task.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consumer_may_move() {
+    let nats = Nats::new().await;
+    let (_, consumer) = nats.consumer(3, durable()).await;
+    let context = nats.context.clone();
+    let orders = nats.subject("orders");
+    let work = tokio::spawn(async move {
+        let batch = consumer.fetch().max_messages(2).messages().await?.into_batch().await?;
+        let settled = batch.process(async {
+            for message in &batch {
+                message.double_ack().await?;
+            }
+            Ok::<_, otel_messaging_async_nats::Error>(batch.len())
+        });
+        let settled = settled.await?;
+        context.publish(orders, "3".into()).await?.await?;
+        let mut messages = consumer.messages().await?;
+        let mut batches = messages.batches(2, PATIENCE);
+        let batch = batches.next().await.ok_or("it never ends")??;
+        let (message, acker) = batch.into_vec().remove(0).split();
+        message.process_with(|_| async move { acker.double_ack().await }).await?;
+        Ok::<_, otel_messaging_async_nats::Error>(settled)
+    });
+    assert_eq!(work.await.unwrap().unwrap(), 2);
 }
