@@ -140,6 +140,22 @@ async fn a_batch_creates_each_message() {
             )
             .error("InvalidSubject", Some("1 messages failed")),
     ]);
+    // What was refused was never sent.
+    let labels = [
+        (semconv::SYSTEM, "nats".into()),
+        (semconv::OPERATION_NAME, "publish".into()),
+        (semconv::SERVER_ADDRESS, "127.0.0.1".into()),
+        (semconv::SERVER_PORT, i64::from(nats.server.port).into()),
+    ];
+    let of_batch =
+        [(semconv::OPERATION_TYPE, "send".into()), (semconv::ERROR_TYPE, "InvalidSubject".into())];
+    nats.telemetry.assert_metrics([
+        counter(semconv::CLIENT_SENT_MESSAGES).unit("{message}").point(2, labels.clone()),
+        histogram(semconv::CLIENT_OPERATION_DURATION)
+            .unit("s")
+            .boundaries(&semconv::DURATION_BOUNDARIES)
+            .point(1, labels.into_iter().chain(of_batch)),
+    ]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
