@@ -3,6 +3,8 @@
 use ::async_nats::message::OutboundMessage;
 use otel_messaging_core::{ActiveOperation, ErrorType, FailedMessages, Failure};
 
+#[cfg(feature = "jetstream")]
+use crate::failure::Classify;
 use crate::{facts::Connection, semconv};
 
 /// The operation of a batch, and what became of its messages so far. Dropped before its end, those
@@ -34,14 +36,19 @@ impl Sending {
 
     /// The client refused the next message.
     pub(crate) fn refused(&mut self, failure: &Failure) {
-        self.failed(self.seen, failure);
+        self.failed.add(self.seen, failure.error_type().clone());
         self.refused += 1;
         self.seen += 1;
     }
 
-    /// The server has not got the message at `index`, as far as is known.
-    pub(crate) fn failed(&mut self, index: usize, failure: &Failure) {
-        self.failed.add(index, failure.error_type().clone());
+    /// The server answered to the message at `index`, or did not.
+    #[cfg(feature = "jetstream")]
+    pub(crate) fn answered<T, E: Classify>(
+        &mut self,
+        index: usize,
+        result: Result<T, E>,
+    ) -> Result<T, E> {
+        result.inspect_err(|error| self.failed.add(index, error.failure().error_type().clone()))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Publishing to streams: the span ends with the acknowledgement, if somebody waits for it.
 
-use opentelemetry::trace::{SpanKind, TraceContextExt};
+use std::time::{Duration, Instant};
+
+use opentelemetry::trace::{SpanKind, Status, TraceContextExt};
 use opentelemetry::{Context as OtelContext, context::FutureExt as _};
 use otel_messaging_async_nats::{
     HeaderMap, Request, bare,
@@ -99,6 +101,25 @@ async fn a_batch_needs_no_more_room_than_there_is() {
     let send = send.attributes([("messaging.batch.message_count", 100.into())]);
     let send = (0..100).fold(send, |send, index: i64| send.linked_to(index.to_string()));
     nats.telemetry.assert_spans((0..100).map(create).chain([send.links_in_order()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_waited_for_together() {
+    let nats = Nats::new().await;
+    // Somebody listens, and no stream does.
+    let _silent = nats.client.get_ref().subscribe(nats.subject("orders")).await.unwrap();
+    let mut context = nats.context.clone();
+    context.set_timeout(Duration::from_millis(200));
+    let message = |_| PublishMessage::build().outbound_message(nats.subject("orders"));
+    let before = Instant::now();
+    let results = context.publish_batch((0..100).map(message)).await;
+    assert!(before.elapsed() < Duration::from_secs(10), "one after the other it takes twenty");
+    let kinds: Vec<_> = results.into_iter().map(|result| result.unwrap_err().kind()).collect();
+    assert_eq!(kinds, [PublishErrorKind::TimedOut; 100]);
+    let spans = nats.telemetry.spans();
+    let send = spans.iter().find(|span| span.span_kind == SpanKind::Client).unwrap();
+    let description = "100 messages failed".into();
+    assert_eq!(send.status, Status::Error { description });
 }
 
 #[tokio::test(flavor = "multi_thread")]

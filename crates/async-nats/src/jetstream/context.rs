@@ -123,16 +123,16 @@ impl Context {
         let mut answers = Answers { sending, unanswered: VecDeque::new(), results: Vec::new() };
         for message in messages {
             let mut publish = pin!(self.context.publish_message(stored(message)));
-            let taken = poll_fn(|context| {
-                let taken = publish.as_mut().poll(context);
-                if taken.is_pending() {
-                    // The client may have no room before others are answered.
-                    let _ = answers.poll(context);
+            poll_fn(|context| {
+                if let Poll::Ready(taken) = publish.as_mut().poll(context) {
+                    answers.expect(taken, context);
+                    return Poll::Ready(());
                 }
-                taken
-            });
-            let taken = taken.await;
-            answers.expect(taken);
+                // The client may have no room before others are answered.
+                let _ = answers.poll(context);
+                Poll::Pending
+            })
+            .await;
         }
         poll_fn(|context| answers.poll(context)).await;
         answers.results
@@ -298,30 +298,39 @@ struct Answers {
 }
 
 impl Answers {
-    /// Waits for the answer to the next message, if the client took it.
-    fn expect(&mut self, taken: Result<bare::PublishAckFuture, PublishError>) {
-        let unknown = match taken {
+    /// Waits for the answer to the next message, if the client took it: from now on, as each has
+    /// its time for itself.
+    fn expect(
+        &mut self,
+        taken: Result<bare::PublishAckFuture, PublishError>,
+        context: &mut TaskContext<'_>,
+    ) {
+        let index = self.results.len();
+        let result = match taken {
             Ok(answer) => {
                 self.sending.taken();
-                self.unanswered.push_back((self.results.len(), answer.into_future()));
-                PublishError::new(PublishErrorKind::BrokenPipe)
+                let mut answer = answer.into_future();
+                match answer.as_mut().poll(context) {
+                    Poll::Ready(result) => self.sending.answered(index, result),
+                    Poll::Pending => {
+                        self.unanswered.push_back((index, answer));
+                        Err(PublishError::new(PublishErrorKind::BrokenPipe))
+                    }
+                }
             }
             Err(error) => {
                 self.sending.refused(&error.failure());
-                error
+                Err(error)
             }
         };
-        self.results.push(Err(unknown));
+        self.results.push(result);
     }
 
     /// Ready when all are answered.
     fn poll(&mut self, context: &mut TaskContext<'_>) -> Poll<()> {
         while let Some((index, answer)) = self.unanswered.front_mut() {
             let result = ready!(answer.as_mut().poll(context));
-            if let Err(error) = &result {
-                self.sending.failed(*index, &error.failure());
-            }
-            self.results[*index] = result;
+            self.results[*index] = self.sending.answered(*index, result);
             self.unanswered.pop_front();
         }
         Poll::Ready(())
