@@ -191,6 +191,9 @@ fn up_one(broker: Broker, instance: &Instance) -> Result<Endpoint, String> {
 }
 
 fn start(place: &mut Place, is_restart: bool) -> Result<(), String> {
+    // Held until the port is taken: two workspaces that start a broker at the same time would choose
+    // the same one, and each take the other's for its own.
+    let _ports = process::lock(&env::temp_dir().join("otel-messaging-ports")).ok();
     if compose::is_available() {
         compose::up(place, &root(), is_restart)
     } else {

@@ -95,7 +95,7 @@ pub(super) fn stop(origin: &Origin) -> Result<(), String> {
 /// Ends the server at once, as a crash would. `place.state` goes on saying that it was started.
 pub(super) fn kill(origin: &Origin) -> Result<(), String> {
     let Origin::Native { server, .. } = origin else { return Ok(()) };
-    server.kill()
+    if server.is_alive() { server.kill() } else { Err("does not run any more".into()) }
 }
 
 /// A message for a program that is missing: what needs it, and how each system installs it.
