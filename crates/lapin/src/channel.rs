@@ -12,11 +12,12 @@ use lapin::{
 };
 use otel_messaging_core::{
     ActiveOperation, CreationContext, Endpoint, ErrorType, FailedMessages, Instrumentation,
-    Operation,
+    Operation, semconv as core,
 };
 
 use crate::{
-    Consumer, PublisherConfirm, acker,
+    Consumer, PublisherConfirm,
+    acker::set,
     connection::{Server, Shared},
     destination::{Name, Names},
     failure,
@@ -274,8 +275,25 @@ impl Channel {
         multiple: bool,
         call: impl Future<Output = Result<()>>,
     ) -> Result<()> {
-        let (endpoint, unsettled) = (&self.shared.endpoint, &self.unsettled);
-        acker::by_tag(endpoint, unsettled, operation, (tag, multiple), call).await
+        let endpoint = &self.shared.endpoint;
+        if !endpoint.is_enabled() {
+            return call.await;
+        }
+        let (settled, count) = self.unsettled.settle(tag, multiple);
+        let mut operation = if let Some(settled) = settled {
+            settled.settle(operation)
+        } else {
+            let mut operation = endpoint.settle(operation, None);
+            set(&mut operation, semconv::DELIVERY_TAG, Some(tag));
+            operation
+        };
+        set(&mut operation, core::BATCH_MESSAGE_COUNT, count);
+        let result = call.await;
+        match &result {
+            Ok(()) => operation.end(),
+            Err(error) => operation.fail(failure::of(error)),
+        }
+        result
     }
 
     /// [`lapin::Channel::queue_declare`], which remembers whether the queue is temporary:
