@@ -1,9 +1,11 @@
 //! Channels: where messages are published, asked for and settled.
 
+mod batch;
+
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
 
 use lapin::{
-    BasicProperties, Configuration, Confirmation, Error, Queue, Result,
+    BasicProperties, Configuration, Confirmation, Queue, Result,
     options::{
         BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions,
         BasicPublishOptions, BasicRejectOptions, QueueDeclareOptions, QueueDeleteOptions,
@@ -11,10 +13,10 @@ use lapin::{
     types::{DeliveryTag, FieldTable, MessageCount, ShortString},
 };
 use otel_messaging_core::{
-    ActiveOperation, CreationContext, Endpoint, ErrorType, FailedMessages, Instrumentation,
-    Operation, semconv as core,
+    ActiveOperation, CreationContext, Endpoint, Instrumentation, Operation, semconv as core,
 };
 
+use self::batch::Batch;
 use crate::{
     Consumer, PublisherConfirm,
     acker::set,
@@ -331,48 +333,6 @@ impl Channel {
     /// deliveries of a delegate.
     pub fn endpoint(&self) -> &Endpoint {
         &self.shared.endpoint
-    }
-}
-
-/// A batch that is being published; its operation ends when this is dropped.
-struct Batch {
-    operation: Option<ActiveOperation>,
-    count: usize,
-    /// How many the client has taken, or refused.
-    taken: usize,
-    refused: u64,
-    failed: FailedMessages,
-}
-
-impl Batch {
-    const fn new(operation: ActiveOperation, count: usize) -> Self {
-        let failed = FailedMessages::new();
-        Self { operation: Some(operation), count, taken: 0, refused: 0, failed }
-    }
-
-    fn refused(&mut self, index: usize, error: &Error) {
-        if self.taken <= index {
-            self.taken = index + 1;
-            self.refused += 1;
-        }
-        self.failed.add(index, failure::of(error).error_type().clone());
-    }
-
-    fn answered(&mut self, index: usize, result: &Result<Confirmation>) {
-        if let Some(failure) = failure::of_confirm(result) {
-            self.failed.add(index, failure.error_type().clone());
-        }
-    }
-}
-
-impl Drop for Batch {
-    fn drop(&mut self) {
-        let Some(mut operation) = self.operation.take() else { return };
-        for index in self.taken..self.count {
-            self.failed.add(index, ErrorType::CANCELLED);
-        }
-        operation.withdraw(self.refused + (self.count - self.taken) as u64);
-        operation.end_with(&self.failed);
     }
 }
 
