@@ -59,6 +59,11 @@ pub trait Broker: Sized + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What the broker's answer adds to the span of a single send, beside the position.
+    fn answer(&self) -> Vec<(&'static str, ExpectedValue)> {
+        Vec::new()
+    }
+
     /// Starts the broker and the two clients, both with `instrumentation`. The consumer is ready
     /// to receive all [`Setup::destinations`] from their beginning.
     fn start(

@@ -111,7 +111,10 @@ impl<B: Broker> Scene<B> {
     /// What holds for one message of several, if an operation of this type knows it.
     pub(super) fn position_attribute(&self, operation: OperationType, place: Place) -> Attributes {
         let value = place.position.map(ExpectedValue::from);
-        B::position(operation).zip(value).into_iter().collect()
+        let answered = operation == OperationType::Send && value.is_some();
+        let mut attributes = if answered { self.broker.answer() } else { Vec::new() };
+        attributes.extend(B::position(operation).zip(value));
+        attributes
     }
 
     /// What samplers see, and metrics have: without destination, partition and operation type.

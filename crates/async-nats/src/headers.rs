@@ -1,0 +1,129 @@
+//! A message's headers: read in any case, and replaced without leaving stale ones behind.
+
+use std::str::FromStr;
+
+use ::async_nats::{HeaderMap, HeaderName, HeaderValue};
+use otel_messaging_core::{Field, NotInjected};
+
+const TRACEPARENT: &str = "traceparent";
+/// What servers before 2.12.12 and 2.14 make of `traceparent` in some accounts, to keep a message
+/// from being traced by the server twice.
+const RENAMED_TRACEPARENT: &str = "Xraceparent";
+/// The most that JetStream stores; larger ones it refuses, and tells nobody who does not wait.
+const JETSTREAM_LIMIT: usize = u16::MAX as usize;
+/// The version line and the empty line around the headers.
+const FRAME: usize = b"NATS/1.0\r\n\r\n".len();
+
+/// The last value of a header, whatever the case of its name.
+pub(crate) fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
+    let find = |name: &str| {
+        let named = headers.iter().filter(|(other, _)| text(other).eq_ignore_ascii_case(name));
+        // Of several spellings it is always the same one, and rather the lower case.
+        let (_, values) = named.max_by_key(|(other, _)| text(other))?;
+        values.last().map(AsRef::as_ref)
+    };
+    find(name).or_else(|| (name == TRACEPARENT).then(|| find(RENAMED_TRACEPARENT)).flatten())
+}
+
+pub(crate) fn names(headers: &HeaderMap) -> Vec<&str> {
+    headers.iter().map(|(name, _)| text(name)).collect()
+}
+
+/// How many bytes the headers are on the wire.
+pub(crate) fn size(headers: &HeaderMap) -> usize {
+    framed(headers.iter().map(|(name, values)| lines(name, values)).sum())
+}
+
+/// Without headers there is no frame either.
+const fn framed(lines: usize) -> usize {
+    if lines == 0 { 0 } else { FRAME + lines }
+}
+
+/// Makes each field the only one of its name in any case, in a message that has a `body` of so
+/// many bytes and may have `limit` with its headers (rule R3).
+///
+/// # Errors
+/// Where a field is no header, or takes the room that a message needs to get through. Then the
+/// headers are as they were.
+pub(crate) fn replace(
+    headers: &mut Option<HeaderMap>,
+    fields: &[Field<'_>],
+    canonical: bool,
+    body: usize,
+    limit: usize,
+) -> Result<(), NotInjected> {
+    let mut written = Vec::with_capacity(fields.len());
+    for field in fields {
+        if let Some(value) = field.value {
+            let name = spell(field.name, canonical);
+            let name = name.ok_or(NotInjected::new("a field is no name for a header"))?;
+            let value = HeaderValue::from_str(value);
+            let value = value.map_err(|_| NotInjected::new("a value is not for a header"))?;
+            written.push((name, [value]));
+        }
+    }
+    let is_field = |name: &HeaderName| fields.iter().any(|field| is_called(text(name), field.name));
+    let (mut kept, mut stale) = (0, 0);
+    for (name, values) in headers.iter().flat_map(HeaderMap::iter) {
+        *(if is_field(name) { &mut stale } else { &mut kept }) += lines(name, values);
+    }
+    let fresh: usize = written.iter().map(|(name, value)| lines(name, value)).sum();
+    let (before, after) = (framed(kept + stale), framed(kept + fresh));
+    let outgrows = |limit| before <= limit && after > limit;
+    if outgrows(JETSTREAM_LIMIT) || outgrows(limit.saturating_sub(body)) {
+        return Err(NotInjected::new("the message would be too large"));
+    }
+    if stale > 0 {
+        // The client's map cannot forget a name.
+        let mut fresh = HeaderMap::new();
+        for (name, values) in headers.iter().flat_map(HeaderMap::iter) {
+            if !is_field(name) {
+                for value in values {
+                    fresh.append(name.clone(), value.clone());
+                }
+            }
+        }
+        *headers = Some(fresh);
+    }
+    if !written.is_empty() {
+        let headers = headers.get_or_insert_default();
+        for (name, [value]) in written {
+            headers.insert(name, value);
+        }
+    }
+    Ok(())
+}
+
+/// The name as it is written; `None` if it would be no header's.
+fn spell(name: &str, canonical: bool) -> Option<HeaderName> {
+    if canonical {
+        // As Go's `textproto.CanonicalMIMEHeaderKey`.
+        let mut starts = true;
+        let letter = |letter: char| {
+            let start = std::mem::replace(&mut starts, letter == '-');
+            if start { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() }
+        };
+        return spell(&name.chars().map(letter).collect::<String>(), false);
+    }
+    match name {
+        "" => None,
+        // The usual ones cost no memory.
+        TRACEPARENT => Some(HeaderName::from_static(TRACEPARENT)),
+        "tracestate" => Some(HeaderName::from_static("tracestate")),
+        "baggage" => Some(HeaderName::from_static("baggage")),
+        name => name.parse().ok(),
+    }
+}
+
+fn is_called(name: &str, field: &str) -> bool {
+    name.eq_ignore_ascii_case(field)
+        || (field == TRACEPARENT && name.eq_ignore_ascii_case(RENAMED_TRACEPARENT))
+}
+
+fn lines(name: &HeaderName, values: &[HeaderValue]) -> usize {
+    values.iter().map(|value| text(name).len() + value.as_str().len() + b": \r\n".len()).sum()
+}
+
+fn text(name: &HeaderName) -> &str {
+    name.as_ref()
+}

@@ -1,0 +1,525 @@
+//! Every public way into the client is either covered or bare on purpose.
+//!
+//! The client's sources are read in the version that is built, so that a new release cannot add a
+//! way in that nobody looked at.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use cargo_metadata::MetadataCommand;
+use syn::{ImplItem, Item, Type, Visibility};
+
+/// Whether a way into the client is told of by spans and metrics.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    /// Our type has it, and tells, or answers with what does.
+    Covered,
+    /// Our type has it, and there is nothing to tell.
+    Bare,
+    /// Our type leaves it to the client's own, to which it dereferences.
+    Deref,
+    /// Our type has it not: the docs say what to do instead.
+    Absent,
+}
+use Way::{Absent, Bare, Covered, Deref};
+
+/// Each type of the client's that ours stand for, by the file it is in; and the file of ours.
+const WAYS: &[(&str, &str, &str, &[(&str, Way)])] = &[
+    (
+        "client.rs",
+        "Client",
+        "client.rs",
+        &[
+            ("timeout", Deref),
+            ("try_server_info", Deref),
+            ("server_info", Deref),
+            ("max_payload", Deref),
+            ("is_server_compatible", Deref),
+            ("publish", Covered),
+            ("publish_with_headers", Covered),
+            ("publish_with_reply", Covered),
+            ("publish_with_reply_and_headers", Covered),
+            ("request", Covered),
+            ("request_with_headers", Covered),
+            ("send_request", Covered),
+            ("new_inbox", Deref),
+            ("subscribe", Covered),
+            ("queue_subscribe", Covered),
+            ("flush", Bare),
+            ("drain", Deref),
+            ("connection_state", Deref),
+            ("force_reconnect", Deref),
+            ("set_server_pool", Deref),
+            ("server_pool", Deref),
+            ("statistics", Deref),
+        ],
+    ),
+    (
+        "lib.rs",
+        "Subscriber",
+        "subscriber.rs",
+        &[("unsubscribe", Bare), ("unsubscribe_after", Bare), ("drain", Bare)],
+    ),
+    (
+        "jetstream/context.rs",
+        "Context",
+        "jetstream/context.rs",
+        &[
+            ("set_timeout", Deref),
+            ("client", Covered),
+            ("wait_for_acks", Deref),
+            ("publish", Covered),
+            ("publish_with_headers", Covered),
+            ("send_publish", Covered),
+            ("query_account", Deref),
+            ("create_stream", Covered),
+            ("get_stream_no_info", Covered),
+            ("get_stream", Covered),
+            ("get_or_create_stream", Covered),
+            ("delete_stream", Deref),
+            ("update_stream", Deref),
+            ("create_or_update_stream", Deref),
+            ("stream_by_subject", Deref),
+            ("stream_names", Deref),
+            ("streams", Deref),
+            ("get_key_value", Deref),
+            ("create_key_value", Deref),
+            ("update_key_value", Deref),
+            ("create_or_update_key_value", Deref),
+            ("delete_key_value", Deref),
+            ("get_consumer_from_stream", Covered),
+            ("delete_consumer_from_stream", Deref),
+            ("create_consumer_on_stream", Covered),
+            ("update_consumer_on_stream", Covered),
+            ("create_consumer_strict_on_stream", Covered),
+            ("request", Deref),
+            ("send_request", Deref),
+            ("create_object_store", Deref),
+            ("get_object_store", Deref),
+            ("delete_object_store", Deref),
+        ],
+    ),
+    ("jetstream/context.rs", "PublishAckFuture", "jetstream/context.rs", &[]),
+    (
+        "jetstream/stream.rs",
+        "Stream",
+        "jetstream/stream.rs",
+        &[
+            ("info", Deref),
+            ("cached_info", Deref),
+            ("get_info", Deref),
+            ("info_with_subjects", Deref),
+            ("info_builder", Deref),
+            ("direct_get_builder", Deref),
+            ("direct_get_next_for_subject", Covered),
+            ("direct_get_first_for_subject", Covered),
+            ("direct_get", Covered),
+            ("direct_get_last_for_subject", Covered),
+            ("raw_message_builder", Deref),
+            ("get_raw_message", Covered),
+            ("get_first_raw_message_by_subject", Covered),
+            ("get_next_raw_message_by_subject", Covered),
+            ("get_last_raw_message_by_subject", Covered),
+            ("delete_message", Deref),
+            ("purge", Deref),
+            ("purge_subject", Deref),
+            ("create_consumer", Covered),
+            ("update_consumer", Covered),
+            ("create_consumer_strict", Covered),
+            ("consumer_info", Deref),
+            ("get_consumer", Covered),
+            ("get_or_create_consumer", Covered),
+            ("delete_consumer", Deref),
+            ("pause_consumer", Deref),
+            ("resume_consumer", Deref),
+            ("unpin_consumer", Deref),
+            ("reset_consumer", Deref),
+            ("consumer_names", Deref),
+            ("consumers", Deref),
+        ],
+    ),
+    (
+        "jetstream/consumer/mod.rs",
+        "Consumer",
+        "jetstream/consumer.rs",
+        &[
+            // Ours wraps one.
+            ("new", Bare),
+            ("info", Deref),
+            ("get_info", Deref),
+            ("cached_info", Deref),
+            ("reset", Deref),
+        ],
+    ),
+    (
+        "jetstream/consumer/pull.rs",
+        "Consumer",
+        "jetstream/consumer/pull.rs",
+        &[
+            ("messages", Covered),
+            ("stream", Covered),
+            // Who receives what it asks for is subscribed to an inbox, and tells.
+            ("request_batch", Deref),
+            ("fetch", Covered),
+            ("batch", Covered),
+            ("sequence", Covered),
+        ],
+    ),
+    (
+        "jetstream/consumer/pull.rs",
+        "StreamBuilder",
+        "jetstream/consumer/pull.rs",
+        &[
+            ("new", Absent),
+            ("max_bytes_per_batch", Bare),
+            ("max_messages_per_batch", Bare),
+            ("heartbeat", Bare),
+            ("expires", Bare),
+            ("min_pending", Bare),
+            ("priority", Bare),
+            ("min_ack_pending", Bare),
+            ("group", Bare),
+            ("messages", Covered),
+        ],
+    ),
+    (
+        "jetstream/consumer/pull.rs",
+        "FetchBuilder",
+        "jetstream/consumer/pull.rs",
+        &[
+            ("new", Absent),
+            ("max_bytes", Bare),
+            ("max_messages", Bare),
+            ("heartbeat", Bare),
+            ("expires", Bare),
+            ("min_pending", Bare),
+            ("priority", Bare),
+            ("min_ack_pending", Bare),
+            ("group", Bare),
+            ("messages", Covered),
+        ],
+    ),
+    (
+        "jetstream/consumer/pull.rs",
+        "BatchBuilder",
+        "jetstream/consumer/pull.rs",
+        &[
+            ("new", Absent),
+            ("max_bytes", Bare),
+            ("max_messages", Bare),
+            ("heartbeat", Bare),
+            ("min_pending", Bare),
+            ("min_ack_pending", Bare),
+            ("group", Bare),
+            ("expires", Bare),
+            ("messages", Covered),
+        ],
+    ),
+    ("jetstream/consumer/pull.rs", "Batch", "jetstream/consumer/pull.rs", &[]),
+    ("jetstream/consumer/pull.rs", "Sequence", "jetstream/consumer/pull.rs", &[]),
+    ("jetstream/consumer/pull.rs", "Stream", "jetstream/consumer/pull.rs", &[]),
+    ("jetstream/consumer/pull.rs", "Ordered", "jetstream/consumer/pull.rs", &[]),
+    (
+        "jetstream/consumer/push.rs",
+        "Consumer",
+        "jetstream/consumer/push.rs",
+        &[("messages", Covered)],
+    ),
+    ("jetstream/consumer/push.rs", "Messages", "jetstream/consumer/push.rs", &[]),
+    ("jetstream/consumer/push.rs", "Ordered", "jetstream/consumer/push.rs", &[]),
+    (
+        "jetstream/message.rs",
+        "Message",
+        "jetstream/message.rs",
+        &[
+            ("split", Covered),
+            ("ack", Covered),
+            ("ack_with", Covered),
+            ("double_ack_with", Covered),
+            ("double_ack", Covered),
+            ("info", Deref),
+        ],
+    ),
+    (
+        "jetstream/message.rs",
+        "Acker",
+        "jetstream/message.rs",
+        &[
+            ("new", Absent),
+            ("ack", Covered),
+            ("ack_with", Covered),
+            ("double_ack_with", Covered),
+            ("double_ack", Covered),
+        ],
+    ),
+    ("jetstream/message.rs", "StreamMessage", "jetstream/message.rs", &[]),
+    (
+        "service/mod.rs",
+        "ServiceBuilder",
+        "service.rs",
+        &[
+            ("description", Bare),
+            // It names a type of another crate; a `Config` takes one.
+            ("stats_handler", Absent),
+            ("metadata", Bare),
+            ("queue_group", Bare),
+            ("start", Covered),
+        ],
+    ),
+    (
+        "service/mod.rs",
+        "Service",
+        "service.rs",
+        &[
+            ("stop", Bare),
+            ("reset", Deref),
+            ("stats", Deref),
+            ("info", Deref),
+            ("group", Covered),
+            ("group_with_queue_group", Covered),
+            ("endpoint_builder", Covered),
+            ("endpoint", Covered),
+        ],
+    ),
+    (
+        "service/mod.rs",
+        "Group",
+        "service.rs",
+        &[
+            ("group", Covered),
+            ("group_with_queue_group", Covered),
+            ("endpoint_builder", Covered),
+            ("endpoint", Covered),
+        ],
+    ),
+    (
+        "service/mod.rs",
+        "EndpointBuilder",
+        "service.rs",
+        &[("name", Bare), ("metadata", Bare), ("queue_group", Bare), ("add", Covered)],
+    ),
+    ("service/endpoint.rs", "Endpoint", "service.rs", &[("stop", Bare)]),
+    (
+        "service/mod.rs",
+        "Request",
+        "service.rs",
+        &[("respond", Covered), ("respond_with_headers", Covered)],
+    ),
+    ("message.rs", "Message", "message.rs", &[]),
+];
+
+/// What the client implements for these types; ours do too, but for those marked.
+const TRAITS: &[(&str, &str, &str, &[(&str, Way)])] = &[
+    (
+        "client.rs",
+        "Client",
+        "client.rs",
+        &[
+            ("Clone", Covered),
+            ("Debug", Covered),
+            ("Publisher", Covered),
+            ("Requester", Covered),
+            ("Sink", Covered),
+            // Its answer is the client's own type.
+            ("Subscriber", Absent),
+            ("TimeoutProvider", Covered),
+        ],
+    ),
+    ("lib.rs", "Subscriber", "subscriber.rs", &[("Debug", Covered), ("Stream", Covered)]),
+    (
+        "jetstream/context.rs",
+        "Context",
+        "jetstream/context.rs",
+        &[
+            // Its answer is a client that is not instrumented.
+            ("ClientProvider", Absent),
+            ("Clone", Covered),
+            ("Debug", Covered),
+            // Once of core NATS, and once of JetStream, whose answer is the client's own type.
+            ("Publisher", Covered),
+            // Of the API's requests, which are no messages: through `get_ref`.
+            ("RequestSender", Absent),
+            ("Requester", Covered),
+            ("TimeoutProvider", Covered),
+        ],
+    ),
+    (
+        "jetstream/context.rs",
+        "PublishAckFuture",
+        "jetstream/context.rs",
+        &[("Debug", Covered), ("IntoFuture", Covered)],
+    ),
+    (
+        "jetstream/message.rs",
+        "Message",
+        "jetstream/message.rs",
+        // Into the message of core NATS, here of ours.
+        &[("Clone", Covered), ("Debug", Covered), ("Deref", Deref), ("From", Deref)],
+    ),
+    (
+        "message.rs",
+        "Message",
+        "message.rs",
+        &[
+            ("Clone", Covered),
+            ("Debug", Covered),
+            // A context would not come back.
+            ("Deserialize", Absent),
+            ("Serialize", Deref),
+        ],
+    ),
+];
+
+#[test]
+fn every_public_method_of_the_client_is_covered_or_bare_on_purpose() {
+    let client = Sources::of("async-nats");
+    for (file, name, _, ways) in WAYS {
+        let listed: BTreeSet<&str> = ways.iter().map(|(way, _)| *way).collect();
+        let found = client.methods(file, name);
+        let found: BTreeSet<&str> = found.iter().map(String::as_str).collect();
+        assert_eq!(found, listed, "{file}, {name}: found and listed");
+        assert!(client.has_type(name), "{name} is no more");
+    }
+}
+
+#[test]
+fn what_is_listed_as_ours_is_there() {
+    let ours = Sources::of(env!("CARGO_PKG_NAME"));
+    for (_, name, file, ways) in WAYS {
+        let text = fs::read_to_string(ours.directory.join(file)).expect("it is text");
+        for (way, kind) in *ways {
+            // A macro's methods are named in its call.
+            let forms = [
+                format!("fn {way}("),
+                format!("fn {way}<"),
+                format!(" {way}["),
+                format!(" {way}: "),
+                format!(" {way}("),
+            ];
+            let has = forms.iter().any(|form| text.contains(form.as_str()));
+            assert!(has || matches!(kind, Deref | Absent), "{name} has no `{way}` of its own");
+        }
+    }
+}
+
+#[test]
+fn our_types_implement_what_the_clients_do() {
+    let (client, ours) = (Sources::of("async-nats"), Sources::of(env!("CARGO_PKG_NAME")));
+    let none = BTreeSet::new();
+    for (theirs, name, file, traits) in TRAITS {
+        let key = |file: &str| (PathBuf::from(file), (*name).to_owned());
+        let mut found = client.traits.get(&key(theirs)).cloned().unwrap_or_default();
+        found.remove("Drop");
+        let listed: BTreeSet<String> = traits.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(found, listed, "{theirs}, {name}: found and listed");
+        let ours = ours.traits.get(&key(file)).unwrap_or(&none);
+        let covered = traits.iter().filter(|(_, kind)| *kind == Covered).map(|(name, _)| *name);
+        let missing: Vec<&str> = covered.filter(|name| !ours.contains(*name)).collect();
+        assert!(missing.is_empty(), "{name} does not implement {missing:?}");
+    }
+}
+
+/// The public methods and implemented traits of a package's types, by file and name.
+#[derive(Default)]
+struct Sources {
+    directory: PathBuf,
+    methods: BTreeMap<(PathBuf, String), BTreeSet<String>>,
+    traits: BTreeMap<(PathBuf, String), BTreeSet<String>>,
+    types: BTreeSet<String>,
+}
+
+impl Sources {
+    fn of(package: &str) -> Self {
+        let metadata = MetadataCommand::new()
+            .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
+            .other_options(["--locked".to_owned(), format!("--filter-platform={}", host())])
+            .exec()
+            .expect("cargo knows the workspace");
+        let package = metadata.packages.iter().find(|found| *found.name == *package);
+        let manifest = &package.expect("the package is built").manifest_path;
+        let directory = manifest.parent().expect("it is in a directory").join("src");
+        let mut sources = Self { directory: directory.into(), ..Self::default() };
+        sources.read(&sources.directory.clone());
+        sources
+    }
+
+    fn methods(&self, file: &str, name: &str) -> BTreeSet<String> {
+        self.methods.get(&(file.into(), name.to_owned())).cloned().unwrap_or_default()
+    }
+
+    fn has_type(&self, name: &str) -> bool {
+        self.types.contains(name)
+    }
+
+    fn read(&mut self, path: &Path) {
+        if path.is_dir() {
+            for entry in fs::read_dir(path).expect("it is readable") {
+                self.read(&entry.expect("it is readable").path());
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(path).expect("it is text");
+            let file = syn::parse_file(&text).expect("it is Rust");
+            let path = path.strip_prefix(&self.directory).expect("it is there").to_owned();
+            file.items.iter().for_each(|item| self.look_at(&path, item));
+        }
+    }
+
+    fn look_at(&mut self, file: &Path, item: &Item) {
+        match item {
+            Item::Impl(implementation) => {
+                let Some(name) = name_of(&implementation.self_ty) else { return };
+                let key = (file.to_owned(), name);
+                if let Some((_, path, _)) = &implementation.trait_ {
+                    let last = path.segments.last().expect("a path has a last segment");
+                    self.traits.entry(key).or_default().insert(last.ident.to_string());
+                    return;
+                }
+                for item in &implementation.items {
+                    if let ImplItem::Fn(method) = item
+                        && matches!(method.vis, Visibility::Public(_))
+                    {
+                        let methods = self.methods.entry(key.clone()).or_default();
+                        methods.insert(method.sig.ident.to_string());
+                    }
+                }
+            }
+            Item::Struct(definition) => {
+                let name = definition.ident.to_string();
+                for attribute in definition.attrs.iter().filter(|a| a.path().is_ident("derive")) {
+                    attribute
+                        .parse_nested_meta(|derived| {
+                            let last = derived.path.segments.last().expect("a path has one");
+                            let key = (file.to_owned(), name.clone());
+                            self.traits.entry(key).or_default().insert(last.ident.to_string());
+                            Ok(())
+                        })
+                        .expect("derives are paths");
+                }
+                self.types.insert(name);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Without it, cargo would fetch the dependencies of every platform.
+fn host() -> String {
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let output = Command::new(rustc).arg("-vV").output().expect("rustc runs");
+    let text = String::from_utf8(output.stdout).expect("it speaks UTF-8");
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    host.expect("it tells its host").to_owned()
+}
+
+fn name_of(ty: &Type) -> Option<String> {
+    match ty {
+        Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
+        Type::Reference(reference) => name_of(&reference.elem),
+        _ => None,
+    }
+}
