@@ -9,7 +9,7 @@ use lapin::{
 };
 use opentelemetry::KeyValue;
 use otel_messaging_core::{
-    ActiveOperation, AttributeValue, Destination, Endpoint, ErrorType, Failure, Message, Operation,
+    ActiveOperation, AttributeValue, Destination, ErrorType, Failure, Message, Operation,
     OperationType, Received, semconv as core,
 };
 
@@ -83,11 +83,8 @@ impl Acker {
         };
         let mut operation = settled.settle(operation);
         let tag = settled.get_ref().delivery_tag;
-        if multiple {
-            set(&mut operation, core::BATCH_MESSAGE_COUNT, unsettled.take_up_to(tag).1);
-        } else {
-            unsettled.take(tag);
-        }
+        let (_, count) = unsettled.settle(tag, multiple);
+        set(&mut operation, core::BATCH_MESSAGE_COUNT, count);
         let result = call.await;
         match &result {
             Ok(false) if self.bare.poisoned() => {
@@ -100,36 +97,8 @@ impl Acker {
     }
 }
 
-/// Settles by tag, as the message that it stands for if that is known.
-pub(crate) async fn by_tag(
-    endpoint: &Endpoint,
-    unsettled: &Unsettled,
-    operation: Operation,
-    (tag, multiple): (u64, bool),
-    call: impl Future<Output = Result<()>>,
-) -> Result<()> {
-    if !endpoint.is_enabled() {
-        return call.await;
-    }
-    let (settled, settles) =
-        if multiple { unsettled.take_up_to(tag) } else { (unsettled.take(tag), None) };
-    let mut operation = if let Some(settled) = settled {
-        settled.settle(operation)
-    } else {
-        let mut operation = endpoint.settle(operation, None);
-        set(&mut operation, semconv::DELIVERY_TAG, Some(tag));
-        operation
-    };
-    set(&mut operation, core::BATCH_MESSAGE_COUNT, settles);
-    let result = call.await;
-    match &result {
-        Ok(()) => operation.end(),
-        Err(error) => operation.fail(failure::of(error)),
-    }
-    result
-}
-
-fn set(operation: &mut ActiveOperation, key: &'static str, value: Option<u64>) {
+/// Sets a number, if it is known.
+pub(crate) fn set(operation: &mut ActiveOperation, key: &'static str, value: Option<u64>) {
     if let Some(value) = value.and_then(|value| i64::try_from(value).ok()) {
         operation.set_attribute(KeyValue::new(key, value));
     }

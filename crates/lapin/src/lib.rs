@@ -145,6 +145,8 @@
 //!   span, unless they are made ours by [`Delivery::new`](message::Delivery::new).
 //! - [`lapin::Connection::connector`] is the client's: wrap what it makes.
 //! - The server's address is that of the URI; the client itself takes `[::1]` for `localhost`.
+//! - A message that comes back is told of by the confirm that the client gives it to. While several
+//!   are awaited, that may be another one's: the broker's `basic.return` names none.
 //! - A context is written as long strings, which all languages read, and found under any case. A
 //!   header table that would not fit its frame with it is left as it is, and so is one that is
 //!   nested deeper than 64 levels.

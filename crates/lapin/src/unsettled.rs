@@ -41,17 +41,25 @@ impl Unsettled {
         tags.advance();
     }
 
-    /// A delivery is settled: which message it was, if that is known.
-    pub(crate) fn take(&self, tag: u64) -> Option<Arc<Received<Settled>>> {
+    /// A delivery is settled, or it and all before it (`multiple`): which message it was, and how
+    /// many they are, if that is known.
+    pub(crate) fn settle(
+        &self,
+        tag: u64,
+        multiple: bool,
+    ) -> (Option<Arc<Received<Settled>>>, Option<u64>) {
+        if multiple { self.take_up_to(tag) } else { (self.take(tag), None) }
+    }
+
+    fn take(&self, tag: u64) -> Option<Arc<Received<Settled>>> {
         let mut tags = self.lock();
         let settled = tags.beyond.get_mut(&tag)?.take();
         tags.advance();
         settled
     }
 
-    /// A delivery and all before it are settled: which message it was, and how many they are, if
-    /// that is known: not if there are some that nobody saw, prefetched for another consumer.
-    pub(crate) fn take_up_to(&self, tag: u64) -> (Option<Arc<Received<Settled>>>, Option<u64>) {
+    /// How many is not known if there are some that nobody saw, prefetched for another consumer.
+    fn take_up_to(&self, tag: u64) -> (Option<Arc<Received<Settled>>>, Option<u64>) {
         let mut tags = self.lock();
         let beyond = tags.beyond.split_off(&tag.saturating_add(1));
         let mut taken = mem::replace(&mut tags.beyond, beyond);
