@@ -40,8 +40,6 @@ const RUNS: [&[&str]; 3] = [
     ],
 ];
 
-/// The brokers that integration tests talk to.
-const BROKERS: [Broker; 2] = [Broker::Kafka, Broker::Nats];
 const INTEGRATION_TESTS: &str = "otel-messaging-integration-tests";
 
 /// What was asked for on the command line.
@@ -66,7 +64,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<ExitCode, UsageError> {
     let environment = if options.is_embedded {
         Ok(Vec::new())
     } else {
-        brokers::up(&BROKERS).inspect_err(|Failed| {
+        brokers::up(&Broker::ALL).inspect_err(|Failed| {
             eprintln!(
                 "xtask: integration tests need a broker that could not be had (see above); \
                  to run what needs none: cargo xtask test --embedded"
@@ -75,10 +73,10 @@ pub(crate) fn run(args: &[OsString]) -> Result<ExitCode, UsageError> {
     };
     let totals = environment.and_then(|environment| run_tests(&options, &environment));
     if !options.is_embedded && totals.as_ref().is_ok_and(|totals| !totals.are_good()) {
-        brokers::complain(&BROKERS);
+        brokers::complain(&Broker::ALL);
     }
     let is_ci = env::var("CI").is_ok_and(|value| value == "true");
-    let is_down = options.is_embedded || !(options.is_down || is_ci) || brokers::down(&BROKERS);
+    let is_down = options.is_embedded || !(options.is_down || is_ci) || brokers::down(&Broker::ALL);
     let is_good = totals.is_ok_and(|totals| {
         println!("{totals}");
         totals.are_good()

@@ -2,7 +2,7 @@
 
 use std::{
     fmt, mem,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use opentelemetry::trace::{Link, SpanContext, TraceContextExt};
@@ -21,11 +21,17 @@ pub struct Received<M> {
     message: M,
     creation: CreationContext,
     endpoint: Endpoint,
-    progress: Mutex<Progress>,
+    history: Mutex<History>,
+}
+
+/// Whom a message's progress belongs to: to itself, until there is a copy that has to know of it.
+enum History {
+    Own(Progress),
+    Shared(Arc<Mutex<Progress>>),
 }
 
 /// What became of a message so far. One lock for both, as every message of a batch takes it.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Progress {
     /// The span that processed it first, which a settlement may be a child of (R17).
     processed: Option<SpanContext>,
@@ -52,7 +58,8 @@ impl<M: Message> AsReceived for Received<M> {
 
 impl<M> Received<M> {
     pub(crate) fn new(endpoint: Endpoint, message: M, creation: CreationContext) -> Self {
-        Self { message, creation, endpoint, progress: Mutex::default() }
+        let history = Mutex::new(History::Own(Progress::default()));
+        Self { message, creation, endpoint, history }
     }
 
     /// The message.
@@ -76,17 +83,19 @@ impl<M> Received<M> {
             message: form(self.message),
             creation: self.creation,
             endpoint: self.endpoint,
-            progress: self.progress,
+            history: self.history,
         }
     }
 
-    /// A copy with another form of the message, made from a borrow.
+    /// A copy with another form of the message, made from a borrow. It stays the same message:
+    /// either way it is counted as consumed once (R18), and the one is settled as a child of the
+    /// span that processed the other (R17).
     pub fn map_ref<N>(&self, form: impl FnOnce(&M) -> N) -> Received<N> {
         Received {
             message: form(&self.message),
             creation: self.creation.clone(),
             endpoint: self.endpoint.clone(),
-            progress: Mutex::new(self.progress().clone()),
+            history: Mutex::new(History::Shared(lock(&self.history).share())),
         }
     }
 
@@ -106,23 +115,43 @@ impl<M> Received<M> {
     }
 
     pub(crate) fn set_counted(&mut self) {
-        self.progress.get_mut().unwrap_or_else(PoisonError::into_inner).counted = true;
+        let history = self.history.get_mut().unwrap_or_else(PoisonError::into_inner);
+        history.update(|progress| progress.counted = true);
     }
 
     /// Counts it as consumed, and remembers the first span that processed it; says whether it was
     /// not counted before.
     pub(crate) fn start_process_in(&self, span: Option<&SpanContext>) -> bool {
-        let mut progress = self.progress();
-        if progress.processed.is_none() {
-            progress.processed = span.cloned();
+        lock(&self.history).update(|progress| {
+            if progress.processed.is_none() {
+                progress.processed = span.cloned();
+            }
+            !mem::replace(&mut progress.counted, true)
+        })
+    }
+}
+
+impl History {
+    fn update<T>(&mut self, update: impl FnOnce(&mut Progress) -> T) -> T {
+        match self {
+            Self::Own(progress) => update(progress),
+            Self::Shared(progress) => update(&mut lock(progress)),
         }
-        !mem::replace(&mut progress.counted, true)
     }
 
-    /// Never locked for longer than it takes to copy it.
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    fn share(&mut self) -> Arc<Mutex<Progress>> {
+        let progress = match self {
+            Self::Own(progress) => Arc::new(Mutex::new(mem::take(progress))),
+            Self::Shared(progress) => return Arc::clone(progress),
+        };
+        *self = Self::Shared(Arc::clone(&progress));
+        progress
     }
+}
+
+/// Never for longer than it takes to look.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<M: Message> Received<M> {
@@ -190,7 +219,7 @@ impl<M: Message> Received<M> {
         let Some(inner) = &self.endpoint.0 else { return ActiveOperation::none() };
         let Some(mut parent) = ambient() else { return ActiveOperation::none() };
         if !parent.span().span_context().is_valid()
-            && let Some(processed) = self.progress().processed.clone()
+            && let Some(processed) = lock(&self.history).update(|known| known.processed.clone())
         {
             parent = parent.with_remote_span_context(processed);
         }

@@ -52,6 +52,13 @@ pub trait Broker: Sized + Send + Sync + 'static {
     /// offset, if such an operation has one. On sends the broker's answer brings it.
     fn position(operation: OperationType) -> Option<&'static str>;
 
+    /// What every message says in such an operation besides, such as a routing key; not as one of
+    /// several that differ.
+    fn message_attributes(operation: OperationType) -> Vec<(&'static str, ExpectedValue)> {
+        let _ = operation;
+        Vec::new()
+    }
+
     /// What the broker's answer adds to the span of a single send, beside the position.
     fn answer(&self) -> Vec<(&'static str, ExpectedValue)> {
         Vec::new()
@@ -148,7 +155,7 @@ pub trait Broker: Sized + Send + Sync + 'static {
     /// The headers with which a message travelled, in order.
     fn headers_of(message: &Self::Message<'_>) -> Vec<Header>;
 
-    /// Where a message was.
+    /// Where a message was, or what else its consumer knows as [`position`](Self::position).
     fn place_of(message: &Self::Message<'_>) -> Place;
 
     /// The body of a message.

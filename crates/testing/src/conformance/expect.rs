@@ -28,12 +28,14 @@ impl<B: Broker> Scene<B> {
             Some(label) => format!("{verb} {label}"),
             None => verb.to_owned(),
         };
-        self.span_called(operation, name)
+        let messages = label.map(|_| B::message_attributes(operation)).unwrap_or_default();
+        self.span_called(operation, name).attributes(messages)
     }
 
     /// A span of `operation` on a destination whose name is no label.
     pub(super) fn span_unnamed(&self, operation: OperationType) -> ExpectedSpan {
         self.span_called(operation, self.verb(operation).to_owned())
+            .attributes(B::message_attributes(operation))
     }
 
     fn span_called(&self, operation: OperationType, name: String) -> ExpectedSpan {
@@ -91,6 +93,7 @@ impl<B: Broker> Scene<B> {
         self.span_named(operation, None)
             .kind(SpanKind::Client)
             .attributes([(semconv::BATCH_MESSAGE_COUNT, count.into())])
+            .attributes(B::message_attributes(operation))
     }
 
     pub(super) fn received(&self, place: Place) -> ExpectedSpan {

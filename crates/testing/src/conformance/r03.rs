@@ -8,7 +8,7 @@ use otel_messaging_core::{CreationContext, Propagation};
 use super::{
     Broker, Fault, Header, Outgoing,
     propagator::w3c,
-    scene::{Scene, foreign, foreign_context, order, others, traceparent, values},
+    scene::{Scene, foreign, foreign_context, order, ordered, others, traceparent, values},
 };
 
 /// After any number of sends, retries and forwards there is exactly one value for each field of
@@ -40,14 +40,10 @@ fn headers<B: Broker>() -> Vec<Header> {
     headers
 }
 
-/// As travelled, apart from the order where the client keeps none.
+/// As travelled.
 #[track_caller]
 fn assert_untouched<B: Broker>(found: &[Header]) {
-    let (mut found, mut expected) = (others(found), headers::<B>());
-    if !B::HEADERS.duplicate {
-        found.sort();
-        expected.sort();
-    }
+    let (found, expected) = (ordered::<B>(others(found)), ordered::<B>(headers::<B>()));
     assert_eq!(found, expected, "headers that are not the propagator's");
 }
 

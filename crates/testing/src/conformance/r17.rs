@@ -2,10 +2,14 @@ use otel_messaging_core::{AsReceived as _, OperationType};
 
 use super::{
     Broker, Fault,
+    bare::{self, Bare},
     expect::{consumed_messages, failed, first, operation_duration, process_duration},
     scene::{Scene, foreign, foreign_context, order},
 };
-use crate::spans::{remote, span};
+use crate::{
+    spans::{remote, span},
+    telemetry::Telemetry,
+};
 
 /// Settling is a CLIENT span linked to the creation context; its parent is the ambient span, else
 /// the message's process span. It can be switched off.
@@ -17,6 +21,7 @@ pub async fn r17_settling_is_linked<B: Broker>() {
     without_processing::<B>().await;
     failing::<B>().await;
     switched_off::<B>().await;
+    a_copy_is_the_same_message();
 }
 
 async fn received<B: Broker>(scene: &Scene<B>) -> B::Message<'_> {
@@ -120,6 +125,18 @@ async fn failing<B: Broker>() {
     scene
         .telemetry
         .assert_metrics([operation_duration(points), consumed_messages(vec![(1, consumed)])]);
+}
+
+/// Of the core alone: a copy is settled under the span that processed the original.
+fn a_copy_is_the_same_message() {
+    let telemetry = Telemetry::new();
+    let held = bare::endpoint(&telemetry).hold(Bare);
+    let copy = held.map_ref(|message| *message);
+    held.process_sync(|| ());
+    copy.settle(bare::operation(OperationType::Settle)).end();
+    let spans = telemetry.spans();
+    let [process, settle] = &spans[..] else { panic!("two spans: {spans:?}") };
+    assert_eq!(settle.parent_span_id, process.span_context.span_id());
 }
 
 /// No spans; metrics stay.

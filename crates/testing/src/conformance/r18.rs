@@ -127,7 +127,8 @@ fn what_is_pushed_is_counted_when_processed() {
     let held = endpoint.hold(Bare);
     held.process_sync(|| ());
     held.process_sync(|| ());
-    let batch: Batch<_> = [endpoint.hold(Bare), held, endpoint.hold(Bare)].into_iter().collect();
+    let copy = held.map_ref(|message| *message);
+    let batch: Batch<_> = [endpoint.hold(Bare), copy, endpoint.hold(Bare)].into_iter().collect();
     batch.process_sync(|| ());
     let attributes = || {
         vec![

@@ -99,10 +99,10 @@ async fn a_hook_adds_at_creation<B: Broker>() {
         vec![("app.operation", scene.verb(operation).into()), ("app.length", length.into())]
     };
     assert_seen(&scene, OperationType::Send, &sampler.seen()[0], added(OperationType::Send));
-    scene.receive().await;
+    let receive = scene.received(B::place_of(&scene.receive().await));
     scene.telemetry.assert_spans([
         scene.sent(place).label("send").attributes(added(OperationType::Send)),
-        scene.received(place).linked_to(remote("send")).attributes(added(OperationType::Receive)),
+        receive.linked_to(remote("send")).attributes(added(OperationType::Receive)),
     ]);
 }
 
@@ -128,7 +128,7 @@ async fn a_filter_excludes<B: Broker>() {
     message.as_received().process(async {}).await;
     scene.telemetry.assert_spans([
         scene.sent(place).label("send"),
-        scene.processed(place).linked_to(remote("send")),
+        scene.processed(B::place_of(&message)).linked_to(remote("send")),
     ]);
     let first = super::expect::first::<B>();
     let points = |operation: OperationType| {

@@ -65,7 +65,8 @@ async fn templates_stand_for_names<B: Broker>() {
     let place = scene.send(order()).await;
     let message = scene.receive().await;
     message.as_received().process(async {}).await;
-    let span = |operation| {
+    let received = B::place_of(&message);
+    let span = |operation, place| {
         let name = scene.broker.destination(operation, "orders");
         scene
             .span_named(operation, Some("{shop}"))
@@ -77,9 +78,9 @@ async fn templates_stand_for_names<B: Broker>() {
             .attributes(scene.position_attribute(operation, place))
     };
     scene.telemetry.assert_spans([
-        span(OperationType::Send).label("send"),
-        span(OperationType::Receive).linked_to(remote("send")),
-        span(OperationType::Process).linked_to(remote("send")),
+        span(OperationType::Send, place).label("send"),
+        span(OperationType::Receive, received).linked_to(remote("send")),
+        span(OperationType::Process, received).linked_to(remote("send")),
     ]);
     let attributes = |operation| {
         let mut attributes = unlabelled_metric(&scene, operation, place);

@@ -65,8 +65,9 @@ async fn recorded<B: Broker>(
     received.as_received().process(async {}).await;
     scene.broker.settle(&received).await.expect("the message is settled");
     let (attributes, linked) = (|| asked_for::<B>(what), || remote("send"));
+    let (sent, place) = (place, B::place_of(&received));
     let spans = [
-        scene.sent(place).label("send").attributes(attributes()),
+        scene.sent(sent).label("send").attributes(attributes()),
         scene.received(place).linked_to(linked()).attributes(attributes()),
         scene.processed(place).label("process").linked_to(linked()).attributes(attributes()),
     ];

@@ -153,6 +153,14 @@ pub(super) fn others(headers: &[Header]) -> Vec<Header> {
     headers.iter().filter(|(name, _)| !fields.contains(&&**name)).cloned().collect()
 }
 
+/// `headers` in an order that can be compared: as they are, unless the client keeps none.
+pub(super) fn ordered<B: Broker>(mut headers: Vec<Header>) -> Vec<Header> {
+    if !B::HEADERS.duplicate {
+        headers.sort();
+    }
+    headers
+}
+
 /// What W3C Trace Context writes for `context`.
 pub(super) fn traceparent(context: &SpanContext) -> String {
     let flags = u8::from(context.is_sampled());

@@ -1,0 +1,162 @@
+//! What the conventions call a destination in RabbitMQ: exchange, routing key and queue in one
+//! name.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+};
+
+use lapin::types::ShortString;
+use otel_messaging_core::Destination;
+
+/// Queues that are remembered as temporary; when there are more, remembering starts again.
+const MAX_QUEUES: usize = 4096;
+/// What the broker calls the queues that it names itself.
+const SERVER_NAMED: &str = "amq.gen-";
+/// What the broker calls the queues that stand for a client which waits for a reply.
+const REPLY_TO: &str = "amq.rabbitmq.reply-to";
+
+/// The name of a destination, and whether it is made to last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Name {
+    text: Arc<str>,
+    temporary: bool,
+    anonymous: bool,
+}
+
+impl Name {
+    pub(crate) fn destination(&self) -> Destination<'_> {
+        let destination = Destination::new(&self.text);
+        let destination = if self.temporary { destination.temporary() } else { destination };
+        if self.anonymous { destination.anonymous() } else { destination }
+    }
+}
+
+/// Composes names, and keeps the last one: most messages have it too, and share it.
+#[derive(Debug, Default)]
+pub(crate) struct Names(Mutex<Arc<str>>);
+
+impl Names {
+    /// Where a message is published to.
+    pub(crate) fn published(&self, exchange: &str, routing_key: &str, queues: &Queues) -> Name {
+        // The default exchange routes to the queue of the routing key's name.
+        let queue = if exchange.is_empty() { routing_key } else { "" };
+        self.name([exchange, routing_key, ""], queues.are_temporary(queue))
+    }
+
+    /// Where a message is delivered from.
+    pub(crate) fn delivered(
+        &self,
+        exchange: &str,
+        routing_key: &str,
+        queue: &str,
+        temporary: bool,
+    ) -> Name {
+        let queue = if queue == routing_key { "" } else { queue };
+        self.name([exchange, routing_key, queue], temporary)
+    }
+
+    fn name(&self, parts: [&str; 3], temporary: bool) -> Name {
+        let begins = |with: &str| parts.iter().any(|part| part.starts_with(with));
+        let anonymous = begins(SERVER_NAMED);
+        let temporary = temporary || begins(REPLY_TO);
+        let mut last = lock(&self.0);
+        if !is_composed_of(&last, parts) {
+            *last = compose(parts).into();
+        }
+        Name { text: Arc::clone(&last), temporary, anonymous }
+    }
+}
+
+fn compose(parts: [&str; 3]) -> String {
+    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { "amq.default".to_owned() } else { parts.join(":") }
+}
+
+/// Whether `compose` would make `name`, which it is not asked to.
+fn is_composed_of(name: &str, parts: [&str; 3]) -> bool {
+    let mut rest = Some(name);
+    let mut is_first = true;
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
+        if !is_first {
+            rest = rest.and_then(|rest| rest.strip_prefix(':'));
+        }
+        rest = rest.and_then(|rest| rest.strip_prefix(part));
+        is_first = false;
+    }
+    !is_first && rest == Some("")
+}
+
+/// The queues that were declared over a connection and go away with it, or with their consumer.
+#[derive(Debug, Default)]
+pub(crate) struct Queues(RwLock<HashSet<ShortString>>);
+
+impl Queues {
+    pub(crate) fn declared(&self, queue: &ShortString) {
+        let mut queues = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if queues.len() >= MAX_QUEUES {
+            queues.clear();
+        }
+        queues.insert(queue.clone());
+    }
+
+    pub(crate) fn deleted(&self, queue: &str) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(queue);
+    }
+
+    pub(crate) fn are_temporary(&self, queue: &str) -> bool {
+        !queue.is_empty() && self.0.read().unwrap_or_else(PoisonError::into_inner).contains(queue)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_published_name_is_composed_as_the_conventions_say() {
+        let (names, queues) = (Names::default(), Queues::default());
+        for (exchange, routing_key, name) in [
+            ("direct_logs", "warning", "direct_logs:warning"),
+            ("logs", "", "logs"),
+            ("", "my_queue", "my_queue"),
+            ("", "", "amq.default"),
+        ] {
+            let published = names.published(exchange, routing_key, &queues);
+            assert_eq!(published.destination(), Destination::new(name));
+            let again = names.published(exchange, routing_key, &queues);
+            assert!(Arc::ptr_eq(&published.text, &again.text) || name == "amq.default");
+        }
+    }
+
+    #[test]
+    fn the_last_name_is_used_for_its_own_parts_only() {
+        const PARTS: [&str; 6] = ["a", "a:b", "b", ":", ":a", ""];
+        let two = || PARTS.iter().flat_map(|one| PARTS.iter().map(move |two| (one, two)));
+        let all = two().flat_map(|(one, two)| PARTS.iter().map(move |three| [*one, *two, *three]));
+        let all: Vec<_> = all.filter(|parts| parts.concat() != "").collect();
+        for one in &all {
+            for other in &all {
+                let same = compose(*one) == compose(*other);
+                assert_eq!(is_composed_of(&compose(*one), *other), same, "{one:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn queues_that_go_away_are_forgotten_at_last() {
+        let queues = Queues::default();
+        for index in 0..=MAX_QUEUES {
+            queues.declared(&format!("queue-{index}").into());
+        }
+        assert_eq!(queues.0.read().unwrap().len(), 1);
+        let last = format!("queue-{MAX_QUEUES}");
+        assert!(queues.are_temporary(&last));
+        queues.deleted(&last);
+        assert!(!queues.are_temporary(&last));
+    }
+}
