@@ -3,6 +3,7 @@
 //! Mirrors [`async_nats::jetstream`]. Traffic of key-value and object
 //! stores is not instrumented: it belongs to types of the client's which publish by themselves.
 
+mod answer;
 pub mod consumer;
 pub mod context;
 pub mod message;

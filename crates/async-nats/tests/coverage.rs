@@ -104,7 +104,7 @@ const WAYS: &[(&str, &str, &str, &[(&str, Way)])] = &[
             ("delete_object_store", Deref),
         ],
     ),
-    ("jetstream/context.rs", "PublishAckFuture", "jetstream/context.rs", &[]),
+    ("jetstream/context.rs", "PublishAckFuture", "jetstream/answer.rs", &[]),
     (
         "jetstream/stream.rs",
         "Stream",
@@ -351,7 +351,7 @@ const TRAITS: &[(&str, &str, &str, &[(&str, Way)])] = &[
     (
         "jetstream/context.rs",
         "PublishAckFuture",
-        "jetstream/context.rs",
+        "jetstream/answer.rs",
         &[("Debug", Covered), ("IntoFuture", Covered)],
     ),
     (

@@ -242,7 +242,8 @@ async fn every_way_to_settle() {
     message.process(async {}).await;
     acker.ack_with(AckKind::Progress).await.unwrap();
     acker.double_ack().await.unwrap();
-    nats.telemetry.assert_spans([process(6), settled("ack", 6)]);
+    let ack = settled("ack", 6).child_of("process");
+    nats.telemetry.assert_spans([process(6).label("process"), ack]);
     let left = consumer.get_info().await.unwrap();
     assert_eq!(left.num_ack_pending, 2, "two were asked for again");
 }

@@ -317,17 +317,11 @@ impl Broker for JetStream {
         Some(Outgoing::new(destination).with_body(vec![b'x'; self.client.max_payload()]))
     }
 
-    /// As the suite orders those of which it compares the order.
     fn headers_of(message: &Message) -> Vec<Header> {
-        let order = ["traceparent", "tracestate", "baggage"];
-        let rank = |name: &str| order.iter().position(|&known| known == name).unwrap_or(3);
         let all = message.headers.iter().flat_map(HeaderMap::iter);
-        let mut headers: Vec<Header> = all
-            .flat_map(|(name, values)| values.iter().map(move |value| (name, value)))
-            .map(|(name, value)| (name.to_string(), Some(value.as_str().as_bytes().to_vec())))
-            .collect();
-        headers.sort_by_key(|(name, _)| (rank(name), name.clone()));
-        headers
+        let value = |value: &HeaderValue| Some(value.as_str().as_bytes().to_vec());
+        all.flat_map(|(name, values)| values.iter().map(|one| (name.to_string(), value(one))))
+            .collect()
     }
 
     fn place_of(message: &Message) -> Place {

@@ -3,11 +3,10 @@
 //! Mirrors [`async_nats::jetstream::context`].
 
 use std::{
-    collections::VecDeque,
     future::poll_fn,
     ops::{Deref, DerefMut},
-    pin::{Pin, pin},
-    task::{Context as TaskContext, Poll, ready},
+    pin::pin,
+    task::Poll,
     time::Duration,
 };
 
@@ -26,15 +25,16 @@ use ::async_nats::{
     message::OutboundMessage,
 };
 use bytes::Bytes;
-use opentelemetry::KeyValue;
-use otel_messaging_core::{ActiveOperation, CreationContext};
+use otel_messaging_core::CreationContext;
 
+pub use super::answer::PublishAckFuture;
 use super::{
+    answer::Answers,
     consumer::{Consumer, FromConsumer, IntoConsumerConfig},
     message::OutboundMessage as StreamOutboundMessage,
     stream::{Stream, answers},
 };
-use crate::{Client, failure::Classify as _, semconv, sending::Sending};
+use crate::{Client, failure::Classify as _, semconv};
 
 /// [`async_nats::jetstream::Context`], instrumented.
 ///
@@ -119,8 +119,7 @@ impl Context {
         messages: impl IntoIterator<Item = StreamOutboundMessage>,
     ) -> Vec<Result<PublishAck, PublishError>> {
         let mut messages: Vec<OutboundMessage> = messages.into_iter().map(Into::into).collect();
-        let sending = Sending::start(self.client.connection(), &mut messages);
-        let mut answers = Answers { sending, unanswered: VecDeque::new(), results: Vec::new() };
+        let mut answers = Answers::to(&mut messages, self.client.connection());
         for message in messages {
             let mut publish = pin!(self.context.publish_message(stored(message)));
             poll_fn(|context| {
@@ -135,7 +134,7 @@ impl Context {
             .await;
         }
         poll_fn(|context| answers.poll(context)).await;
-        answers.results
+        answers.into_results()
     }
 
     /// The client that it was made with.
@@ -242,97 +241,5 @@ impl client::traits::Requester for Context {
 impl traits::TimeoutProvider for Context {
     fn timeout(&self) -> Duration {
         traits::TimeoutProvider::timeout(&self.context)
-    }
-}
-
-/// [`async_nats::jetstream::context::PublishAckFuture`](bare::PublishAckFuture), instrumented:
-/// what becomes of a message.
-///
-/// Dropping it does not recall the message: its span has ended at the hand-over then, and the
-/// client waits for the answer by itself (rule R10).
-#[derive(Debug)]
-pub struct PublishAckFuture {
-    answer: bare::PublishAckFuture,
-    operation: ActiveOperation,
-}
-
-impl IntoFuture for PublishAckFuture {
-    type Output = Result<PublishAck, PublishError>;
-    type IntoFuture = Answer;
-
-    fn into_future(self) -> Answer {
-        let Self { answer, mut operation } = self;
-        Box::pin(async move {
-            let result = answer.await;
-            match &result {
-                Ok(ack) => {
-                    describe(&mut operation, ack);
-                    operation.end();
-                }
-                Err(error) => operation.fail(error.failure()),
-            }
-            result
-        })
-    }
-}
-
-/// The client's own type of a future that answers.
-type Answer = Pin<Box<dyn Future<Output = Result<PublishAck, PublishError>> + Send>>;
-
-fn describe(operation: &mut ActiveOperation, ack: &PublishAck) {
-    if operation.is_recording() {
-        operation.set_attribute(KeyValue::new(semconv::STREAM, ack.stream.clone()));
-        let sequence = i64::try_from(ack.sequence).unwrap_or(i64::MAX);
-        operation.set_attribute(KeyValue::new(semconv::SEQUENCE, sequence));
-        if ack.duplicate {
-            operation.set_attribute(KeyValue::new(semconv::DUPLICATE, true));
-        }
-    }
-}
-
-/// The messages of a batch that the client took, and what became of them.
-struct Answers {
-    sending: Sending,
-    unanswered: VecDeque<(usize, Answer)>,
-    results: Vec<Result<PublishAck, PublishError>>,
-}
-
-impl Answers {
-    /// Waits for the answer to the next message, if the client took it: from now on, as each has
-    /// its time for itself.
-    fn expect(
-        &mut self,
-        taken: Result<bare::PublishAckFuture, PublishError>,
-        context: &mut TaskContext<'_>,
-    ) {
-        let index = self.results.len();
-        let result = match taken {
-            Ok(answer) => {
-                self.sending.taken();
-                let mut answer = answer.into_future();
-                match answer.as_mut().poll(context) {
-                    Poll::Ready(result) => self.sending.answered(index, result),
-                    Poll::Pending => {
-                        self.unanswered.push_back((index, answer));
-                        Err(PublishError::new(PublishErrorKind::BrokenPipe))
-                    }
-                }
-            }
-            Err(error) => {
-                self.sending.refused(&error.failure());
-                Err(error)
-            }
-        };
-        self.results.push(result);
-    }
-
-    /// Ready when all are answered.
-    fn poll(&mut self, context: &mut TaskContext<'_>) -> Poll<()> {
-        while let Some((index, answer)) = self.unanswered.front_mut() {
-            let result = ready!(answer.as_mut().poll(context));
-            self.results[*index] = self.sending.answered(*index, result);
-            self.unanswered.pop_front();
-        }
-        Poll::Ready(())
     }
 }

@@ -15,6 +15,8 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
+use super::PATIENCE;
+
 /// What a client published.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Published {
@@ -95,29 +97,37 @@ impl Server {
 
     /// Waits until a client is gone.
     pub(crate) async fn is_left(&self) {
-        while self.state.gone.load(Ordering::Relaxed) == 0 {
-            tokio::task::yield_now().await;
-        }
+        until(|| (self.state.gone.load(Ordering::Relaxed) > 0).then_some(())).await;
     }
 
     /// Sends this to all who have subscribed to the subject, whatever it is, once there is somebody.
     pub(crate) async fn deliver(&self, subject: &str, reply: &str, headers: &[u8], payload: &[u8]) {
-        while !self.state.deliver(subject, reply, headers, payload) {
-            tokio::task::yield_now().await;
-        }
+        until(|| self.state.deliver(subject, reply, headers, payload).then_some(())).await;
     }
 
     /// What was published, once that is so many messages.
     pub(crate) async fn published(&self, count: usize) -> Vec<Published> {
-        loop {
-            let published = self.state.published.lock().unwrap().clone();
-            if published.len() >= count {
-                assert_eq!(published.len(), count);
-                return published;
-            }
-            tokio::task::yield_now().await;
-        }
+        let published = until(|| {
+            let published = self.state.published.lock().unwrap();
+            (published.len() >= count).then(|| published.clone())
+        })
+        .await;
+        assert_eq!(published.len(), count);
+        published
     }
+}
+
+/// Waits for what `look` finds.
+async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            match look() {
+                Some(found) => return found,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.expect("it does not take so long")
 }
 
 impl State {
