@@ -196,6 +196,8 @@
 //!   know bound instruments records nothing through them.
 //! - `serde`: a [`CreationContext`](otel::CreationContext) can be serialized.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod batches;
 pub mod client;
 mod facts;

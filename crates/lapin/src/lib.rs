@@ -172,6 +172,8 @@
 //!   know bound instruments records nothing through them.
 //! - `serde`: a [`CreationContext`](otel::CreationContext) can be serialized.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod acker;
 mod channel;
 mod confirm;

@@ -175,11 +175,6 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-/// The repository's front page, whose examples compile too.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
-
 pub mod consumer;
 mod facts;
 mod failure;
