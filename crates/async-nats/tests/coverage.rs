@@ -4,15 +4,9 @@
 //! way in that nobody looked at.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeSet, fs};
 
-use cargo_metadata::MetadataCommand;
-use syn::{ImplItem, Item, Type, Visibility};
+use otel_messaging_testing::sources::Sources;
 
 /// Whether a way into the client is told of by spans and metrics.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -377,10 +371,10 @@ const TRAITS: &[(&str, &str, &str, &[(&str, Way)])] = &[
 
 #[test]
 fn every_public_method_of_the_client_is_covered_or_bare_on_purpose() {
-    let client = Sources::of("async-nats");
+    let client = sources("async-nats");
     for (file, name, _, ways) in WAYS {
         let listed: BTreeSet<&str> = ways.iter().map(|(way, _)| *way).collect();
-        let found = client.methods(file, name);
+        let found = client.methods(Some(file), name);
         let found: BTreeSet<&str> = found.iter().map(String::as_str).collect();
         assert_eq!(found, listed, "{file}, {name}: found and listed");
         assert!(client.has_type(name), "{name} is no more");
@@ -389,9 +383,9 @@ fn every_public_method_of_the_client_is_covered_or_bare_on_purpose() {
 
 #[test]
 fn what_is_listed_as_ours_is_there() {
-    let ours = Sources::of(env!("CARGO_PKG_NAME"));
+    let ours = sources(env!("CARGO_PKG_NAME"));
     for (_, name, file, ways) in WAYS {
-        let text = fs::read_to_string(ours.directory.join(file)).expect("it is text");
+        let text = fs::read_to_string(ours.directory().join(file)).expect("it is text");
         for (way, kind) in *ways {
             // A macro's methods are named in its call.
             let forms = [
@@ -409,117 +403,18 @@ fn what_is_listed_as_ours_is_there() {
 
 #[test]
 fn our_types_implement_what_the_clients_do() {
-    let (client, ours) = (Sources::of("async-nats"), Sources::of(env!("CARGO_PKG_NAME")));
-    let none = BTreeSet::new();
+    let (client, ours) = (sources("async-nats"), sources(env!("CARGO_PKG_NAME")));
     for (theirs, name, file, traits) in TRAITS {
-        let key = |file: &str| (PathBuf::from(file), (*name).to_owned());
-        let mut found = client.traits.get(&key(theirs)).cloned().unwrap_or_default();
-        found.remove("Drop");
+        let found = client.traits(Some(theirs), name);
         let listed: BTreeSet<String> = traits.iter().map(|(name, _)| (*name).to_owned()).collect();
         assert_eq!(found, listed, "{theirs}, {name}: found and listed");
-        let ours = ours.traits.get(&key(file)).unwrap_or(&none);
+        let ours = ours.traits(Some(file), name);
         let covered = traits.iter().filter(|(_, kind)| *kind == Covered).map(|(name, _)| *name);
         let missing: Vec<&str> = covered.filter(|name| !ours.contains(*name)).collect();
         assert!(missing.is_empty(), "{name} does not implement {missing:?}");
     }
 }
 
-/// The public methods and implemented traits of a package's types, by file and name.
-#[derive(Default)]
-struct Sources {
-    directory: PathBuf,
-    methods: BTreeMap<(PathBuf, String), BTreeSet<String>>,
-    traits: BTreeMap<(PathBuf, String), BTreeSet<String>>,
-    types: BTreeSet<String>,
-}
-
-impl Sources {
-    fn of(package: &str) -> Self {
-        let metadata = MetadataCommand::new()
-            .manifest_path(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))
-            .other_options(["--locked".to_owned(), format!("--filter-platform={}", host())])
-            .exec()
-            .expect("cargo knows the workspace");
-        let package = metadata.packages.iter().find(|found| *found.name == *package);
-        let manifest = &package.expect("the package is built").manifest_path;
-        let directory = manifest.parent().expect("it is in a directory").join("src");
-        let mut sources = Self { directory: directory.into(), ..Self::default() };
-        sources.read(&sources.directory.clone());
-        sources
-    }
-
-    fn methods(&self, file: &str, name: &str) -> BTreeSet<String> {
-        self.methods.get(&(file.into(), name.to_owned())).cloned().unwrap_or_default()
-    }
-
-    fn has_type(&self, name: &str) -> bool {
-        self.types.contains(name)
-    }
-
-    fn read(&mut self, path: &Path) {
-        if path.is_dir() {
-            for entry in fs::read_dir(path).expect("it is readable") {
-                self.read(&entry.expect("it is readable").path());
-            }
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(path).expect("it is text");
-            let file = syn::parse_file(&text).expect("it is Rust");
-            let path = path.strip_prefix(&self.directory).expect("it is there").to_owned();
-            file.items.iter().for_each(|item| self.look_at(&path, item));
-        }
-    }
-
-    fn look_at(&mut self, file: &Path, item: &Item) {
-        match item {
-            Item::Impl(implementation) => {
-                let Some(name) = name_of(&implementation.self_ty) else { return };
-                let key = (file.to_owned(), name);
-                if let Some((_, path, _)) = &implementation.trait_ {
-                    let last = path.segments.last().expect("a path has a last segment");
-                    self.traits.entry(key).or_default().insert(last.ident.to_string());
-                    return;
-                }
-                for item in &implementation.items {
-                    if let ImplItem::Fn(method) = item
-                        && matches!(method.vis, Visibility::Public(_))
-                    {
-                        let methods = self.methods.entry(key.clone()).or_default();
-                        methods.insert(method.sig.ident.to_string());
-                    }
-                }
-            }
-            Item::Struct(definition) => {
-                let name = definition.ident.to_string();
-                for attribute in definition.attrs.iter().filter(|a| a.path().is_ident("derive")) {
-                    attribute
-                        .parse_nested_meta(|derived| {
-                            let last = derived.path.segments.last().expect("a path has one");
-                            let key = (file.to_owned(), name.clone());
-                            self.traits.entry(key).or_default().insert(last.ident.to_string());
-                            Ok(())
-                        })
-                        .expect("derives are paths");
-                }
-                self.types.insert(name);
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Without it, cargo would fetch the dependencies of every platform.
-fn host() -> String {
-    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
-    let output = Command::new(rustc).arg("-vV").output().expect("rustc runs");
-    let text = String::from_utf8(output.stdout).expect("it speaks UTF-8");
-    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    host.expect("it tells its host").to_owned()
-}
-
-fn name_of(ty: &Type) -> Option<String> {
-    match ty {
-        Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
-        Type::Reference(reference) => name_of(&reference.elem),
-        _ => None,
-    }
+fn sources(package: &str) -> Sources {
+    Sources::of(package, env!("CARGO_MANIFEST_DIR"))
 }

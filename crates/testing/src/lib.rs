@@ -5,6 +5,8 @@
 //! - [`mod@conformance`]: one test for each rule of behaviour, instantiated by every client crate.
 //! - [`toy`]: a broker in memory and its instrumented client, which shows how a client crate is
 //!   written.
+//! - `sources` (with the feature of that name): what a client has in public, so that a new release
+//!   of it cannot add a way in that nobody looked at.
 //!
 //! # Assertions
 //!
@@ -47,6 +49,8 @@ pub mod conformance;
 mod difference;
 mod matching;
 pub mod metrics;
+#[cfg(feature = "sources")]
+pub mod sources;
 pub mod spans;
 pub mod telemetry;
 pub mod toy;
