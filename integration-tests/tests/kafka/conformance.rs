@@ -30,8 +30,7 @@ impl Cluster for Shared {
         Self { topics: Topics::new(), member: Mutex::default() }
     }
 
-    /// With several records in a request, the broker would name another error for all of them; with
-    /// several requests on their way, one that is repeated would come after its successors.
+    /// With several records in a request, the broker would name another error for all of them.
     fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config

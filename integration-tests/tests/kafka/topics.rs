@@ -1,6 +1,9 @@
 //! Topics that one test has for itself.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use futures::executor::block_on;
 use otel_messaging_integration_tests::{kafka, unique};
@@ -64,6 +67,20 @@ impl Topics {
             result.expect("the topic is made");
         }
         self.made.lock().unwrap().extend_from_slice(topics);
+        for topic in topics {
+            (0..partitions).for_each(|partition| self.wait_for_leader(topic, partition));
+        }
+    }
+
+    /// A topic is known before its partitions have a leader that answers. What is sent until then
+    /// is sent again, behind what was sent later.
+    fn wait_for_leader(&self, topic: &str, partition: i32) {
+        let (client, deadline) = (self.admin.inner(), Instant::now() + PATIENCE);
+        while let Err(error) = client.fetch_watermarks(topic, partition, PATIENCE) {
+            assert!(Instant::now() < deadline, "{topic} has no leader: {error}");
+            // The client goes by what it heard last.
+            client.fetch_metadata(Some(topic), PATIENCE).expect("the cluster answers");
+        }
     }
 
     pub(crate) fn admin(&self) -> &AdminClient<DefaultClientContext> {

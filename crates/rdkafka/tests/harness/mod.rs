@@ -18,6 +18,7 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord, Producer, future_producer::OwnedDeliveryResult},
     util::Timeout,
 };
+use tokio::time::timeout;
 
 use crate::support::{PATIENCE, headers_of, know_cluster};
 
@@ -277,12 +278,15 @@ impl<C: Cluster> Broker for Kafka<C> {
     }
 
     async fn receive(&self) -> Result<BorrowedMessage<'_>, Failing> {
-        self.consumer.recv().await.map_err(|error| failing(&error))
+        let received =
+            timeout(PATIENCE, self.consumer.recv()).await.expect("a message comes in time");
+        received.map_err(|error| failing(&error))
     }
 
     async fn receive_batch(&self, count: usize) -> Result<Batch<BorrowedMessage<'_>>, Failing> {
-        let batch = self.consumer.batches(count, PATIENCE).next().await.expect("it never ends");
-        batch.map_err(|error| failing(&error))
+        let mut batches = self.consumer.batches(count, PATIENCE);
+        let batch = timeout(PATIENCE, batches.next()).await.expect("a message comes in time");
+        batch.expect("it never ends").map_err(|error| failing(&error))
     }
 
     async fn receive_nothing(&self) {
