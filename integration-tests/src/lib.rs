@@ -11,7 +11,6 @@
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
-pub mod collector;
 mod own_broker;
 mod service;
 

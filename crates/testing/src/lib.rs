@@ -5,6 +5,7 @@
 //! - [`mod@conformance`]: one test for each rule of behaviour, instantiated by every client crate.
 //! - [`toy`]: a broker in memory and its instrumented client, which shows how a client crate is
 //!   written.
+//! - `collector` (with the feature of that name): a stand-in for an OTLP collector.
 //! - `sources` (with the feature of that name): what a client has in public, so that a new release
 //!   of it cannot add a way in that nobody looked at.
 //!
@@ -45,6 +46,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod attributes;
+#[cfg(feature = "collector")]
+pub mod collector;
 pub mod conformance;
 mod difference;
 mod matching;

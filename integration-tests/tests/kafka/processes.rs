@@ -6,11 +6,9 @@ use opentelemetry_proto::tonic::{
     common::v1::{InstrumentationScope, KeyValue, any_value::Value},
     trace::v1::{Span, span::SpanKind},
 };
-use otel_messaging_integration_tests::{
-    collector::{Collector, service_of},
-    kafka,
-};
+use otel_messaging_integration_tests::kafka;
 use otel_messaging_rdkafka::otel::semconv;
+use otel_messaging_testing::collector::{Collector, service_of};
 
 use crate::topics::Topics;
 
