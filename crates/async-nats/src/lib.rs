@@ -197,29 +197,51 @@
 //! - `serde`: a [`CreationContext`](otel::CreationContext) can be serialized.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// These docs are about the telemetry.
+#![cfg_attr(not(feature = "otel"), allow(rustdoc::broken_intra_doc_links))]
 
+#[cfg(feature = "otel")]
 mod batches;
+#[cfg(feature = "otel")]
 pub mod client;
+#[cfg(feature = "otel")]
 mod facts;
+#[cfg(feature = "otel")]
 mod failure;
+#[cfg(feature = "otel")]
 mod headers;
+#[cfg(feature = "otel")]
 mod incoming;
-#[cfg(feature = "jetstream")]
+#[cfg(all(feature = "jetstream", feature = "otel"))]
 pub mod jetstream;
+#[cfg(feature = "otel")]
 pub mod message;
+#[cfg(feature = "otel")]
 mod outgoing;
+#[cfg(not(feature = "otel"))]
+pub mod pass_through;
+#[cfg(feature = "otel")]
 pub mod semconv;
+#[cfg(feature = "otel")]
 mod sending;
-#[cfg(feature = "service")]
+#[cfg(all(feature = "service", feature = "otel"))]
 pub mod service;
+#[cfg(feature = "otel")]
 mod subscriber;
 
 /// The client itself, without instrumentation: for the few places that need its own types.
 pub use ::async_nats as bare;
 pub use ::async_nats::*;
 /// What is recorded and what handlers mean: the core of the instrumentation.
+#[cfg(feature = "otel")]
 pub use otel_messaging_core as otel;
+/// What handlers mean, where nothing is recorded.
+#[cfg(not(feature = "otel"))]
+pub use otel_messaging_core::pass_through as otel;
 
+#[cfg(not(feature = "otel"))]
+pub use crate::pass_through::Batches;
+#[cfg(feature = "otel")]
 pub use crate::{
     batches::Batches, client::Client, incoming::Incoming, message::Message, subscriber::Subscriber,
 };
@@ -229,6 +251,7 @@ pub use crate::{
 ///
 /// # Errors
 /// Those of the client.
+#[cfg(feature = "otel")]
 pub async fn connect<A: ToServerAddrs>(addrs: A) -> Result<Client, ConnectError> {
     connect_with_options(addrs, ConnectOptions::default()).await
 }
@@ -237,6 +260,7 @@ pub async fn connect<A: ToServerAddrs>(addrs: A) -> Result<Client, ConnectError>
 ///
 /// # Errors
 /// Those of the client.
+#[cfg(feature = "otel")]
 pub async fn connect_with_options<A: ToServerAddrs>(
     addrs: A,
     options: ConnectOptions,

@@ -1,4 +1,6 @@
 //! Core NATS: every way to publish and to ask, and what subscriptions tell of their messages.
+
+#![cfg(feature = "otel")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
 
 mod support;

@@ -1,4 +1,6 @@
 //! Headers: read in any case, replaced without leaving stale ones, and never a reason to fail.
+
+#![cfg(feature = "otel")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
 
 mod support;

@@ -1,4 +1,6 @@
 //! The service API: requests are received, processed and answered.
+
+#![cfg(feature = "otel")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
 
 mod support;

@@ -32,6 +32,8 @@
 //!
 //! # Features
 //!
+//! - `otel` (default): everything but what [`pass_through`] has. Without it the crate depends on
+//!   nothing; client crates turn it on with their own feature of that name.
 //! - `internal-logs` (default): diagnostics through OpenTelemetry's internal logging.
 //! - `bound-instruments`: record through the API's experimental bound instruments; the same
 //!   values, faster. Enable `experimental_metrics_bound_instruments` of `opentelemetry_sdk` with
@@ -39,53 +41,83 @@
 //! - `serde`: [`CreationContext`] can be serialized.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// These docs are about the telemetry.
+#![cfg_attr(not(feature = "otel"), allow(rustdoc::broken_intra_doc_links))]
 
+#[cfg(feature = "otel")]
 mod active;
+#[cfg(feature = "otel")]
 mod batch;
+#[cfg(feature = "otel")]
 mod creation;
+#[cfg(feature = "otel")]
 mod destination;
+#[cfg(feature = "otel")]
 mod diagnostics;
+#[cfg(feature = "otel")]
 mod endpoint;
 mod gather;
+#[cfg(feature = "otel")]
 mod instrumentation;
+#[cfg(feature = "otel")]
 mod interned;
+#[cfg(feature = "otel")]
 mod message;
+#[cfg(feature = "otel")]
 mod metrics;
+#[cfg(feature = "otel")]
 mod operation;
 mod outcome;
+pub mod pass_through;
+#[cfg(feature = "otel")]
 mod process_methods;
+#[cfg(feature = "otel")]
 mod propagation;
+#[cfg(feature = "otel")]
 mod receive;
+#[cfg(feature = "otel")]
 mod received;
+#[cfg(feature = "otel")]
 mod running;
+#[cfg(feature = "otel")]
 pub mod semconv;
+#[cfg(feature = "otel")]
 mod send;
+#[cfg(feature = "otel")]
 mod settings;
+#[cfg(feature = "otel")]
 mod stored;
+#[cfg(feature = "otel")]
 mod system;
+#[cfg(feature = "otel")]
 mod target;
+#[cfg(feature = "otel")]
 mod w3c;
 
 /// Builders, which are made by the type they build.
+#[cfg(feature = "otel")]
 pub mod builder {
     pub use crate::{
         endpoint::Builder as EndpointBuilder, instrumentation::Builder as InstrumentationBuilder,
     };
 }
 
+#[cfg(feature = "otel")]
 pub use crate::{
     active::ActiveOperation,
     batch::Batch,
     creation::CreationContext,
     destination::Destination,
     endpoint::{Clock, Endpoint},
-    gather::Gather,
     instrumentation::{ExistingContext, Instrumentation, ProcessParent, ReceiveSpans},
     message::{AttributeValue, Field, Message, NotInjected, OutgoingMessage},
     operation::{Operation, OperationType},
-    outcome::{ErrorType, FailedMessages, Failure, Outcome},
     propagation::Propagation,
     received::{AsReceived, Received},
     stored::Stored,
     system::System,
+};
+pub use crate::{
+    gather::Gather,
+    outcome::{ErrorType, FailedMessages, Failure, Outcome},
 };

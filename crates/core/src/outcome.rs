@@ -37,6 +37,7 @@ impl ErrorType {
         &self.0
     }
 
+    #[cfg(feature = "otel")]
     pub(crate) fn into_value(self) -> opentelemetry::Value {
         self.0.into()
     }

@@ -173,29 +173,53 @@
 //! - `serde`: a [`CreationContext`](otel::CreationContext) can be serialized.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// These docs are about the telemetry.
+#![cfg_attr(not(feature = "otel"), allow(rustdoc::broken_intra_doc_links))]
 
+#[cfg(feature = "otel")]
 mod acker;
+#[cfg(feature = "otel")]
 mod channel;
+#[cfg(feature = "otel")]
 mod confirm;
-#[cfg(test)]
+#[cfg(all(test, feature = "otel"))]
 mod conformance;
+#[cfg(feature = "otel")]
 mod connection;
+#[cfg(feature = "otel")]
 mod consumer;
+#[cfg(feature = "otel")]
 mod destination;
+#[cfg(feature = "otel")]
 mod failure;
+#[cfg(feature = "otel")]
 mod headers;
+#[cfg(feature = "otel")]
 pub mod message;
+#[cfg(not(feature = "otel"))]
+pub mod pass_through;
+#[cfg(feature = "otel")]
 mod publish;
+#[cfg(feature = "otel")]
 pub mod semconv;
+#[cfg(feature = "otel")]
 mod unsettled;
+#[cfg(feature = "otel")]
 mod wrapper;
 
 /// The client itself, without instrumentation: for the few places that need its own types.
 pub use ::lapin as bare;
 pub use ::lapin::*;
 /// What is recorded and what handlers mean: the core of the instrumentation.
+#[cfg(feature = "otel")]
 pub use otel_messaging_core as otel;
+/// What handlers mean, where nothing is recorded.
+#[cfg(not(feature = "otel"))]
+pub use otel_messaging_core::pass_through as otel;
 
+#[cfg(not(feature = "otel"))]
+pub use self::pass_through::Batches;
+#[cfg(feature = "otel")]
 pub use self::{
     acker::Acker,
     channel::Channel,

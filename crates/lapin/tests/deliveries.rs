@@ -1,4 +1,6 @@
 //! Deliveries without a broker: where their facts are, whatever their headers hold.
+
+#![cfg(feature = "otel")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
 
 use std::{collections::BTreeMap, future::Pending, time::Duration};

@@ -1,4 +1,6 @@
 //! The conformance suite on librdkafka's embedded cluster.
+
+#![cfg(feature = "otel")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
 
 mod harness;

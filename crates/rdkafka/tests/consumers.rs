@@ -1,4 +1,6 @@
 //! Consumers: receive spans, batches that lose nothing, processing anywhere, and settlement.
+
+#![cfg(feature = "otel")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
 
 mod support;

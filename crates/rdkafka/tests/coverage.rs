@@ -2,6 +2,8 @@
 //!
 //! The client's sources are read in the version that is built, so that a new release cannot add a
 //! way in that nobody looked at.
+
+#![cfg(feature = "otel")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
 
 use std::collections::{BTreeMap, BTreeSet};

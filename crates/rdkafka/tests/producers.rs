@@ -1,4 +1,6 @@
 //! Producers: spans that end with the delivery report, and records that arrive as they were sent.
+
+#![cfg(feature = "otel")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
 
 mod support;
