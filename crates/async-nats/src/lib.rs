@@ -190,6 +190,11 @@
 //! `server_2_12`. Enable the client's other features (`ring`, `nkeys`, `kv`, …) by depending on
 //! `async-nats` beside this crate.
 //!
+//! - `otel` (default): the telemetry. Without it this crate is the client itself, and nothing of
+//!   OpenTelemetry is built; `process`, its sisters, `batches` and `into_batch` are there as pass-through, in traits
+//!   that `use otel_messaging_async_nats::pass_through::*` brings into scope. The crate
+//!   `otel-messaging` tells how one application is built both ways. It is for applications to
+//!   choose: it changes what the types are.
 //! - `internal-logs` (default): diagnostics through OpenTelemetry's internal logging.
 //! - `bound-instruments`: faster metrics through the API's experimental bound instruments. Enable
 //!   `experimental_metrics_bound_instruments` of `opentelemetry_sdk` with it: an SDK that does not

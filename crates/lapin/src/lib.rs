@@ -166,6 +166,11 @@
 //! `amqps://` in the clear, credentials included.**
 //!
 //! - `tokio`: the client's feature of that name, which is one of its defaults.
+//! - `otel` (default): the telemetry. Without it this crate is the client itself, and nothing of
+//!   OpenTelemetry is built; `process`, its sisters and `batches` are there as pass-through, in traits
+//!   that `use otel_messaging_lapin::pass_through::*` brings into scope. The crate
+//!   `otel-messaging` tells how one application is built both ways. It is for applications to
+//!   choose: it changes what the types are.
 //! - `internal-logs` (default): diagnostics through OpenTelemetry's internal logging.
 //! - `bound-instruments`: faster metrics through the API's experimental bound instruments. Enable
 //!   `experimental_metrics_bound_instruments` of `opentelemetry_sdk` with it: an SDK that does not

@@ -167,6 +167,11 @@
 //!
 //! - `tokio`: the client's default runtime, as its own feature of that name. Enable the client's
 //!   other features (`ssl`, `zstd`, …) by depending on `rdkafka` beside this crate.
+//! - `otel` (default): the telemetry. Without it this crate is the client itself, and nothing of
+//!   OpenTelemetry is built; `process`, its sisters and `batches` are there as pass-through, in traits
+//!   that `use otel_messaging_rdkafka::pass_through::*` brings into scope. The crate
+//!   `otel-messaging` tells how one application is built both ways. It is for applications to
+//!   choose: it changes what the types are.
 //! - `internal-logs` (default): diagnostics through OpenTelemetry's internal logging.
 //! - `bound-instruments`: faster metrics through the API's experimental bound instruments. Enable
 //!   `experimental_metrics_bound_instruments` of `opentelemetry_sdk` with it: an SDK that does not
