@@ -78,7 +78,9 @@ fn fill(readme: &str, piece: impl Fn(&str) -> Result<String, String>) -> Result<
             .ok_or_else(|| format!("README.md has no `{END}` after `{BEGIN}{name}{BEGIN_END}`"))?;
         let text = piece::shown(&piece(name)?).map_err(|cause| format!("{name}: {cause}"))?;
         filled += own;
-        filled += &format!("{BEGIN}{name}{BEGIN_END}\n{}\n{END}", text.trim_end());
+        for part in [BEGIN, name, BEGIN_END, "\n", text.trim_end(), "\n", END] {
+            filled += part;
+        }
         rest = after;
     }
     filled += rest;
