@@ -6,11 +6,6 @@
 
 #![allow(clippy::missing_panics_doc, reason = "panicking is how tests tell")]
 
-/// The repository's front page, whose examples compile too: here, as they need all client crates.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
-
 mod own_broker;
 mod service;
 

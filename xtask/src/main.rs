@@ -4,6 +4,7 @@ mod bench;
 mod brokers;
 mod cargo;
 mod demo;
+mod readme;
 mod test;
 mod toolchain;
 mod totals;
@@ -19,6 +20,7 @@ Usage: cargo xtask <command>
                                   test harness
   brokers up|down|kill|status ..  start, stop or show real brokers
   bench [args..]                  run the benchmarks; args go to cargo bench
+  readme [--check]                write README.md from the docs of otel-messaging, or compare them
   help                            show this
 ";
 
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(&rest),
         Some("brokers") => brokers::run(&rest),
         Some("bench") => Ok(bench::run(&rest)),
+        Some("readme") => readme::run(&rest),
         Some("help" | "-h" | "--help") if rest.is_empty() => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)
