@@ -176,6 +176,8 @@
 //!
 //! Do not ask `fetch` or `batch` for heartbeats: at one, the client's own stream forgets to wake up.
 //!
+//! The rules named R1 to R25 in these docs are listed in the repository's `ARCHITECTURE.md`.
+//!
 //! # Cost
 //!
 //! With [`Instrumentation::disabled`](otel::Instrumentation::disabled) an operation costs a branch;
@@ -191,10 +193,10 @@
 //! `async-nats` beside this crate.
 //!
 //! - `otel` (default): the telemetry. Without it this crate is the client itself, and nothing of
-//!   OpenTelemetry is built; `process`, its sisters, `batches` and `into_batch` are there as pass-through, in traits
-//!   that `use otel_messaging_async_nats::pass_through::*` brings into scope. The crate
-//!   `otel-messaging` tells how one application is built both ways. It is for applications to
-//!   choose: it changes what the types are.
+//!   OpenTelemetry is built; `process`, its sisters, `batches` and `into_batch` are pass-through then, in
+//!   traits that `use otel_messaging_async_nats::pass_through::*` brings into scope. It changes what
+//!   the types are, so it is the application's to choose; `otel-messaging` tells how one application
+//!   is built both ways.
 //! - `internal-logs` (default): diagnostics through OpenTelemetry's internal logging.
 //! - `bound-instruments`: faster metrics through the API's experimental bound instruments. Enable
 //!   `experimental_metrics_bound_instruments` of `opentelemetry_sdk` with it: an SDK that does not

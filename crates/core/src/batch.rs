@@ -41,6 +41,7 @@ type LinkAttributes<L> = dyn Fn(&L) -> Vec<KeyValue> + Send + Sync;
 
 impl<L> Batch<L> {
     /// Adds attributes to the link of each message, such as the id of the job it stands for.
+    /// A message without a context has no link, and so no place for them.
     #[must_use = "this returns the batch with the attributes"]
     pub fn with_link_attributes<F>(mut self, attributes: F) -> Self
     where

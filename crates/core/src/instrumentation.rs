@@ -137,7 +137,8 @@ impl Builder {
         self
     }
 
-    /// Whether headers are read and written at all. Default: true.
+    /// Whether headers are read and written at all. Default: true. Without, a context in a message
+    /// that is forwarded stays in it as any header does.
     pub const fn with_propagation(mut self, enabled: bool) -> Self {
         self.0.propagation = enabled;
         self
@@ -222,7 +223,7 @@ impl Builder {
         self
     }
 
-    /// Adds attributes to every span when it is created, so that samplers see them.
+    /// Adds attributes to the span of every operation when it is created, so that samplers see them.
     pub fn with_attributes<F>(mut self, attributes: F) -> Self
     where
         F: Fn(Operation, Option<&Destination<'_>>) -> Vec<KeyValue> + Send + Sync + 'static,
@@ -241,7 +242,8 @@ impl Builder {
         self
     }
 
-    /// Whether message keys are recorded, where they are text. Default: false (rule R21).
+    /// Whether message keys are recorded, where they are text. Of the clients, only Kafka's have
+    /// keys. Default: false (rule R21).
     pub const fn with_message_keys(mut self, enabled: bool) -> Self {
         self.0.message_keys = enabled;
         self
@@ -254,7 +256,7 @@ impl Builder {
     }
 
     /// Records the headers of these names as `messaging.header.<name>`, where they are text.
-    /// Default: none (rule R21).
+    /// Where one repeats, the last value counts. Default: none (rule R21).
     pub fn with_captured_headers<N: Into<String>>(
         mut self,
         names: impl IntoIterator<Item = N>,

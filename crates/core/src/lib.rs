@@ -15,11 +15,11 @@
 //! | operation | kind | starts | ends | parent | links |
 //! |---|---|---|---|---|---|
 //! | create (batch) | PRODUCER | in the batch send | at once | ambient | a context the message carried |
-//! | send | PRODUCER | at the call | with the broker's answer | ambient | a context the message carried |
+//! | send | PRODUCER | at the first poll, or with the call | with the broker's answer | ambient | a context the message carried |
 //! | send (batch, or a context that is kept) | CLIENT | at the call | with the broker's answer | ambient | every message's context |
 //! | receive | CLIENT | at the call, back-dated | at the hand-over | ambient | every message's context |
 //! | process | CONSUMER | at the first poll | with the handler's result | ambient, see [`ProcessParent`] | every message's context |
-//! | settle | CLIENT | at the call | with its result | ambient, else the process span | the message's context |
+//! | settle | CLIENT | at the call | with its result; at the hand-over, where none is waited for | ambient, else the process span | the message's context |
 //!
 //! The rules named R1 to R25 in these docs are listed in the repository's `ARCHITECTURE.md`.
 //!

@@ -27,7 +27,8 @@ impl ErrorType {
     }
 
     /// The class of every error of type `E`: the type's name, which is what an [`Outcome`] of a
-    /// `Result<_, E>` reports.
+    /// `Result<_, E>` reports. `Box<dyn Error>` and the like are one class for all: see
+    /// `process_classified`.
     pub fn of<E: ?Sized>() -> Self {
         Self(Cow::Borrowed(type_name::<E>()))
     }
@@ -120,7 +121,7 @@ impl FailedMessages {
 ///
 /// It is implemented for `()`, for every `Result`, and for [`FailedMessages`]. To classify the
 /// errors of a type by their value, see `process_classified` of the received message or batch; to
-/// rename classes everywhere, see `Builder::with_error_types`.
+/// rename classes everywhere, see the builder's `with_error_types`.
 pub trait Outcome {
     /// How the handler failed, if it did.
     fn failure(&self) -> Option<Failure>;

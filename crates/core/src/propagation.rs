@@ -25,7 +25,7 @@ pub enum Propagation {
     /// default), [`TraceContextAndBaggage`](Self::TraceContextAndBaggage).
     #[default]
     Global,
-    /// W3C Trace Context.
+    /// W3C Trace Context. A header `baggage` is neither read nor written.
     TraceContext,
     /// W3C Trace Context and W3C Baggage.
     TraceContextAndBaggage,

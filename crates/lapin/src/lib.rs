@@ -153,6 +153,8 @@
 //! - With automatic recovery, confirms that were awaited fail with their spans; a consumer's stream
 //!   goes on, and what it delivered before is `poisoned`.
 //!
+//! The rules named R1 to R25 in these docs are listed in the repository's `ARCHITECTURE.md`.
+//!
 //! # Cost
 //!
 //! With [`Instrumentation::disabled`](otel::Instrumentation::disabled) an operation costs a branch;
@@ -167,10 +169,10 @@
 //!
 //! - `tokio`: the client's feature of that name, which is one of its defaults.
 //! - `otel` (default): the telemetry. Without it this crate is the client itself, and nothing of
-//!   OpenTelemetry is built; `process`, its sisters and `batches` are there as pass-through, in traits
-//!   that `use otel_messaging_lapin::pass_through::*` brings into scope. The crate
-//!   `otel-messaging` tells how one application is built both ways. It is for applications to
-//!   choose: it changes what the types are.
+//!   OpenTelemetry is built; `process`, its sisters and `batches` are pass-through then, in
+//!   traits that `use otel_messaging_lapin::pass_through::*` brings into scope. It changes what
+//!   the types are, so it is the application's to choose; `otel-messaging` tells how one application
+//!   is built both ways.
 //! - `internal-logs` (default): diagnostics through OpenTelemetry's internal logging.
 //! - `bound-instruments`: faster metrics through the API's experimental bound instruments. Enable
 //!   `experimental_metrics_bound_instruments` of `opentelemetry_sdk` with it: an SDK that does not

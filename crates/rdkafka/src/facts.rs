@@ -1,7 +1,7 @@
 //! What a client knows of itself that its telemetry should say.
 
 use opentelemetry::KeyValue;
-use otel_messaging_core::{Endpoint, Instrumentation};
+use otel_messaging_core::{Endpoint, Instrumentation, builder::EndpointBuilder};
 use rdkafka::{ClientContext, client::Client};
 
 use crate::{native, semconv};
@@ -9,24 +9,39 @@ use crate::{native, semconv};
 /// The default of `client.id`, which every client of a process would share.
 const DEFAULT_CLIENT_ID: &str = "rdkafka";
 
-/// An endpoint for a client: its id, its consumer group, and the first of its bootstrap servers.
-pub(crate) fn endpoint<C: ClientContext>(
+/// An endpoint for a producer. It has no consumer group, though its configuration may name one:
+/// that of the consumers it was shared with.
+pub(crate) fn producer<C: ClientContext>(
     client: &Client<C>,
     instrumentation: &Instrumentation,
 ) -> Endpoint {
+    builder(client).build(instrumentation)
+}
+
+/// An endpoint for a consumer, with its group.
+pub(crate) fn consumer<C: ClientContext>(
+    client: &Client<C>,
+    instrumentation: &Instrumentation,
+) -> Endpoint {
+    let builder = builder(client);
+    match native::property(client, c"group.id") {
+        Some(group) => builder.consumer_group(&group).build(instrumentation),
+        None => builder.build(instrumentation),
+    }
+}
+
+/// What both have: the client's id, and the first of its bootstrap servers.
+fn builder<C: ClientContext>(client: &Client<C>) -> EndpointBuilder {
     let mut builder = Endpoint::builder(semconv::SYSTEM);
     let id = native::property(client, c"client.id").filter(|id| id != DEFAULT_CLIENT_ID);
     if let Some(id) = id.or_else(|| native::client_name(client)) {
         builder = builder.client_id(&id);
     }
-    if let Some(group) = native::property(client, c"group.id") {
-        builder = builder.consumer_group(&group);
-    }
     let servers = native::property(client, c"bootstrap.servers").unwrap_or_default();
     if let Some((address, port)) = first_server(&servers) {
         builder = builder.server(address, port);
     }
-    builder.build(instrumentation)
+    builder
 }
 
 /// Lets the endpoint know the cluster's id, once the client does: that needs no call to a broker.

@@ -49,6 +49,16 @@ async fn a_send_ends_with_partition_and_offset_of_the_report() {
     kafka.telemetry.assert_spans([kafka.send("orders", 0, 0).root()]);
 }
 
+/// Applications often have one configuration for all their clients.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_producer_is_in_no_consumer_group() {
+    let kafka = Kafka::new();
+    let producer = kafka.producer_with(&kafka.consumer_config());
+    producer.send(record("one"), PATIENCE).await.expect("it is delivered");
+    kafka.telemetry.wait_for(1);
+    kafka.telemetry.assert_spans([kafka.send("orders", 0, 0)]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_future_may_wait_long_after_the_report() {
     let kafka = Kafka::new();

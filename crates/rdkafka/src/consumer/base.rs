@@ -34,7 +34,7 @@ where
 impl<C: ConsumerContext> BaseConsumer<C> {
     /// Wraps a consumer that works as `instrumentation` says.
     pub fn new(consumer: bare::BaseConsumer<C>, instrumentation: &Instrumentation) -> Self {
-        let endpoint = facts::endpoint(consumer.client(), instrumentation);
+        let endpoint = facts::consumer(consumer.client(), instrumentation);
         Self { consumer: Arc::new(consumer), endpoint }
     }
 

@@ -45,7 +45,7 @@ where
 {
     /// Wraps a consumer that works as `instrumentation` says.
     pub fn new(consumer: bare::StreamConsumer<C, R>, instrumentation: &Instrumentation) -> Self {
-        let endpoint = facts::endpoint(consumer.client(), instrumentation);
+        let endpoint = facts::consumer(consumer.client(), instrumentation);
         Self { consumer: Arc::new(consumer), endpoint }
     }
 

@@ -112,7 +112,7 @@ impl Sender {
         client: &rdkafka::client::Client<C>,
         instrumentation: &Instrumentation,
     ) -> Self {
-        Self { endpoint: facts::endpoint(client, instrumentation), limit: limit(client) }
+        Self { endpoint: facts::producer(client, instrumentation), limit: limit(client) }
     }
 
     pub(crate) fn send<'a, K, P, D>(
