@@ -1,14 +1,13 @@
 //! The traces as a person wants to see them: trees, with links drawn to where they lead.
 
-#[cfg(test)]
-pub(crate) mod by_hand;
+pub mod by_hand;
 mod forest;
 mod groups;
 mod links;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::forest::{Exported, Forest};
+pub use self::forest::{Exported, Forest};
 
 use self::groups::{Group, groups};
 use crate::table::{Cell, Table};
@@ -16,7 +15,7 @@ use opentelemetry::trace::Status;
 use std::time::Duration;
 
 /// Draws all traces.
-pub(crate) fn draw(forest: &Forest<'_>) -> String {
+pub fn draw(forest: &Forest<'_>) -> String {
     let mut table = Table::new([
         Cell::left("span"),
         Cell::left("kind"),
@@ -52,7 +51,7 @@ fn draw_tree(forest: &Forest<'_>, index: usize, first: &str, others: &str, table
     table.row([
         Cell::left(format!("{first}{}", it.span.name)),
         Cell::left(format!("{:?}", it.span.span_kind).to_uppercase()),
-        Cell::left(it.service),
+        Cell::left(&it.service),
         Cell::right(shown(took(it))),
         Cell::left(links::id(it)),
     ]);
