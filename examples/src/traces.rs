@@ -14,6 +14,13 @@ use crate::table::{Cell, Table};
 use opentelemetry::trace::Status;
 use std::time::Duration;
 
+/// What stands before a tree's first line, and before all others.
+type Branch = (&'static str, &'static str);
+
+const ROOT: Branch = ("", "");
+const MIDDLE: Branch = ("├─ ", "│  ");
+const LAST: Branch = ("└─ ", "   ");
+
 /// Draws all traces.
 pub fn draw(forest: &Forest<'_>) -> String {
     let mut table = Table::new([
@@ -25,24 +32,27 @@ pub fn draw(forest: &Forest<'_>) -> String {
     ]);
     for group in groups(forest, forest.roots()) {
         table.gap();
-        draw_group(forest, &group, "", ("", ""), &mut table);
+        draw_group(forest, &group, "", (ROOT, ROOT), &mut table);
     }
     table.to_string()
 }
 
-/// `own` and `below` are what stands before a tree's first line and before all others.
+/// `last` is the branch of what comes last in the group, `middle` that of all before.
 fn draw_group(
     forest: &Forest<'_>,
     group: &Group,
     indent: &str,
-    (own, below): (&str, &str),
+    (middle, last): (Branch, Branch),
     table: &mut Table<5>,
 ) {
-    for &tree in &group.shown {
+    let more = more(forest, &group.more);
+    for (nth, &tree) in group.shown.iter().enumerate() {
+        let is_last = more.is_none() && nth + 1 == group.shown.len();
+        let (own, below) = if is_last { last } else { middle };
         draw_tree(forest, tree, &format!("{indent}{own}"), &format!("{indent}{below}"), table);
     }
-    if let Some(more) = more(forest, &group.more) {
-        table.note(format!("{indent}{own}{more}"));
+    if let Some(more) = more {
+        table.note(format!("{indent}{}{more}", last.0));
     }
 }
 
@@ -65,14 +75,8 @@ fn draw_tree(forest: &Forest<'_>, index: usize, first: &str, others: &str, table
     }
     let groups = groups(forest, children);
     for (nth, group) in groups.iter().enumerate() {
-        let is_last = nth + 1 == groups.len();
-        draw_group(
-            forest,
-            group,
-            others,
-            if is_last { ("└─ ", "   ") } else { ("├─ ", "│  ") },
-            table,
-        );
+        let last = if nth + 1 == groups.len() { LAST } else { MIDDLE };
+        draw_group(forest, group, others, (MIDDLE, last), table);
     }
 }
 
