@@ -133,9 +133,8 @@ impl Audit {
             let Counts { way, sent, taken, missing } = it;
             let (from, to) = (way.from.name(), way.to.name());
             format!(
-                "{missing} of {} orders cannot be followed from {from} to {to} ({}): \
-                 {sent} messages have a span that sent them, and {taken} of these a link from the \
-                 span that took them",
+                "{missing} of {} orders cannot be followed from {from} to {to} ({}): {sent} \
+                 messages have the span that sent them, {taken} a link to it from where they went",
                 self.orders, way.title
             )
         });

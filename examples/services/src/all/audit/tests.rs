@@ -140,7 +140,7 @@ fn a_message_without_a_span_that_sent_it_is_missing() {
     assert_missing(
         &without(day(), id(2, 7)),
         "11 messages sent, 11 processed, 14 links found, 2 missing",
-        &["(RabbitMQ): 2 messages have a span", "1 links lead to spans that did not come"],
+        &["(RabbitMQ): 2 messages have the span", "1 links lead to spans that did not come"],
     );
 }
 
