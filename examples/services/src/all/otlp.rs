@@ -147,3 +147,116 @@ fn count(value: Option<number_data_point::Value>) -> u64 {
         _ => 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry_proto::tonic::{
+        common::v1::InstrumentationScope as Scope,
+        metrics::v1::{
+            Histogram, HistogramDataPoint, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum,
+        },
+        resource::v1::Resource,
+        trace::v1::{ResourceSpans, ScopeSpans, Status as WireStatus},
+    };
+    use otel_messaging_examples::metrics::draw;
+
+    fn text(key: &str, text: &str) -> Attribute {
+        let value = Some(AnyValue { value: Some(any_value::Value::StringValue(text.to_owned())) });
+        Attribute { key: key.to_owned(), value, ..Default::default() }
+    }
+
+    fn resource(service: &str) -> Option<Resource> {
+        Some(Resource { attributes: vec![text("service.name", service)], ..Default::default() })
+    }
+
+    fn exported(service: &str, span: Span) -> ResourceSpans {
+        let scope = Scope { name: "lib".into(), version: "1".into(), ..Default::default() };
+        let scope_spans = ScopeSpans {
+            scope: Some(scope),
+            spans: vec![span],
+            schema_url: "https://schema".into(),
+        };
+        ResourceSpans {
+            resource: resource(service),
+            scope_spans: vec![scope_spans],
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_span_is_what_it_was_before_it_was_exported() {
+        let (trace_id, span_id) = (vec![1; 16], vec![2; 8]);
+        let span = Span {
+            trace_id: trace_id.clone(),
+            span_id: span_id.clone(),
+            parent_span_id: vec![3; 8],
+            name: "process orders".into(),
+            kind: span::SpanKind::Consumer.into(),
+            start_time_unix_nano: 1_000_000_000,
+            end_time_unix_nano: 1_000_002_000,
+            attributes: vec![text("messaging.operation.type", "process")],
+            links: vec![span::Link { trace_id, span_id, ..Default::default() }],
+            status: Some(WireStatus { message: "no".into(), code: StatusCode::Error.into() }),
+            ..Default::default()
+        };
+        let other = exported("shop", Span::default());
+        let collected =
+            Collected { spans: vec![exported("mailer", span), other], ..Default::default() };
+
+        let spans = spans(&collected);
+        let services: Vec<_> = spans.iter().map(|it| it.service.as_str()).collect();
+        assert_eq!(services, ["shop", "mailer"]);
+        assert!(!spans[0].span.span_context.is_valid());
+        let it = &spans[1];
+        assert_eq!(it.operation(), Some("process"));
+        let SpanData { span_context, parent_span_id, links, .. } = &it.span;
+        assert_eq!(span_context.trace_id(), TraceId::from_bytes([1; 16]));
+        assert_eq!(span_context.span_id(), SpanId::from_bytes([2; 8]));
+        assert_eq!(*parent_span_id, SpanId::from_bytes([3; 8]));
+        assert_eq!(links.iter().map(|it| &it.span_context).collect::<Vec<_>>(), [span_context]);
+        assert_eq!(
+            (it.span.name.as_ref(), &it.span.span_kind),
+            ("process orders", &SpanKind::Consumer)
+        );
+        assert_eq!(it.span.status, Status::error("no"));
+        let took = it.span.end_time.duration_since(it.span.start_time).unwrap();
+        assert_eq!(took, Duration::from_micros(2));
+        let scope = InstrumentationScope::builder("lib").with_version("1");
+        assert_eq!(it.span.instrumentation_scope, scope.with_schema_url("https://schema").build());
+    }
+
+    #[test]
+    fn a_service_that_exports_again_is_not_counted_twice() {
+        let point = |count| {
+            let attributes = vec![text("messaging.operation.name", "ack")];
+            let value = Some(number_data_point::Value::AsInt(count));
+            let sum =
+                NumberDataPoint { attributes: attributes.clone(), value, ..Default::default() };
+            let sum = Data::Sum(Sum { data_points: vec![sum], ..Default::default() });
+            let (count, seconds) = (count.unsigned_abs(), Some(count as f64 / 1e3));
+            let times =
+                HistogramDataPoint { attributes, count, sum: seconds, ..Default::default() };
+            let times =
+                Data::Histogram(Histogram { data_points: vec![times], ..Default::default() });
+            let metric = |name: &str, data| Metric {
+                name: name.into(),
+                data: Some(data),
+                ..Default::default()
+            };
+            let metrics = vec![metric("times", times), metric("sums", sum)];
+            ResourceMetrics {
+                resource: resource("mailer"),
+                scope_metrics: vec![ScopeMetrics { metrics, ..Default::default() }],
+                ..Default::default()
+            }
+        };
+        let collected = Collected { metrics: vec![point(1), point(3)], ..Default::default() };
+        assert_eq!(
+            draw(metrics(&collected).into_iter()),
+            "metric  service  operation  destination  count    mean\n\
+             sums    mailer   ack                         3\n\
+             times   mailer   ack                         3  1.0 ms\n"
+        );
+    }
+}

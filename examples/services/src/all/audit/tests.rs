@@ -258,3 +258,28 @@ fn a_message_that_was_refused_is_not_sent() {
         &["(Kafka): 2 messages", "(RabbitMQ)", "(JetStream)"],
     );
 }
+
+#[test]
+fn a_message_that_was_only_received_is_not_processed() {
+    let received = changed(day(), id(1, 8), |mut it| {
+        it.span.attributes.clear();
+        it.doing("receive")
+    });
+    assert_missing(
+        &received,
+        "12 messages sent, 11 processed, 15 links found, 1 missing",
+        &["1 of 3 orders cannot be followed from billing to mailer (RabbitMQ)"],
+    );
+}
+
+#[test]
+fn a_message_that_was_sent_again_and_not_processed_is_missing() {
+    let mut spans = day();
+    let work = context(&spans, id(1, 6));
+    spans.push(sent("billing", "rabbitmq", 777).child_of(&work));
+    assert_missing(
+        &spans,
+        "13 messages sent, 12 processed, 15 links found, 1 missing",
+        &["(RabbitMQ): 4 messages have the span that sent them, 3 a link to it"],
+    );
+}
