@@ -9,6 +9,7 @@ use std::{
     process::{Command, Output},
 };
 
+use lapin::{Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable};
 use opentelemetry_proto::tonic::{
     common::v1::any_value::Value,
     trace::v1::{Span, span::SpanKind},
@@ -16,6 +17,13 @@ use opentelemetry_proto::tonic::{
 use otel_messaging::{async_nats, lapin, rdkafka};
 use otel_messaging_integration_tests::{kafka, nats, rabbitmq};
 use otel_messaging_testing::collector::{Collected, Collector, service_of};
+use rdkafka::{
+    ClientConfig,
+    admin::{AdminClient, AdminOptions},
+    client::DefaultClientContext,
+    error::KafkaError,
+    types::RDKafkaErrorCode,
+};
 
 struct Run {
     status: Option<i32>,
@@ -119,19 +127,17 @@ async fn leaves_nothing_behind(suffix: &str) {
     let jetstream = async_nats::jetstream::new(client);
     assert!(jetstream.get_stream(format!("day-book{suffix}")).await.is_err());
 
-    let connection =
-        lapin::Connection::connect(&rabbitmq(), lapin::ConnectionProperties::default()).await;
+    let connection = Connection::connect(&rabbitmq(), ConnectionProperties::default()).await;
     let channel = connection.unwrap().create_channel().await.unwrap();
-    let passive = lapin::options::QueueDeclareOptions { passive: true, ..Default::default() };
+    let passive = QueueDeclareOptions { passive: true, ..Default::default() };
     let queue = format!("invoices{suffix}").into();
-    let error = channel.queue_declare(queue, passive, Default::default()).await.unwrap_err();
+    let error = channel.queue_declare(queue, passive, FieldTable::default()).await.unwrap_err();
     assert!(error.to_string().contains("NOT_FOUND"), "{error}");
 
-    use rdkafka::{client::DefaultClientContext, error::KafkaError, types::RDKafkaErrorCode};
-    let admin = rdkafka::ClientConfig::new().set("bootstrap.servers", kafka()).create();
-    let admin: rdkafka::admin::AdminClient<DefaultClientContext> = admin.unwrap();
+    let admin = ClientConfig::new().set("bootstrap.servers", kafka()).create();
+    let admin: AdminClient<DefaultClientContext> = admin.unwrap();
     let topic = format!("orders{suffix}");
-    let deleted = admin.delete_topics(&[&topic], &Default::default()).await;
+    let deleted = admin.delete_topics(&[&topic], &AdminOptions::default()).await;
     let gone = Err((topic, RDKafkaErrorCode::UnknownTopicOrPartition));
     assert_eq!(deleted, Ok::<_, KafkaError>(vec![gone]));
 }

@@ -166,8 +166,8 @@ mod tests {
         Attribute { key: key.to_owned(), value, ..Default::default() }
     }
 
-    fn resource(service: &str) -> Option<Resource> {
-        Some(Resource { attributes: vec![text("service.name", service)], ..Default::default() })
+    fn resource(service: &str) -> Resource {
+        Resource { attributes: vec![text("service.name", service)], ..Default::default() }
     }
 
     fn exported(service: &str, span: Span) -> ResourceSpans {
@@ -178,7 +178,7 @@ mod tests {
             schema_url: "https://schema".into(),
         };
         ResourceSpans {
-            resource: resource(service),
+            resource: Some(resource(service)),
             scope_spans: vec![scope_spans],
             ..Default::default()
         }
@@ -246,7 +246,7 @@ mod tests {
             };
             let metrics = vec![metric("times", times), metric("sums", sum)];
             ResourceMetrics {
-                resource: resource("mailer"),
+                resource: Some(resource("mailer")),
                 scope_metrics: vec![ScopeMetrics { metrics, ..Default::default() }],
                 ..Default::default()
             }
