@@ -35,7 +35,7 @@ pub(crate) fn run(orders: u64, variables: &[Variable]) -> Result {
         let ran = children::run(&day, variables, &collector.endpoint()).await;
         let removed = time::timeout(CLEANING, declare::remove(&day)).await;
         if let Err(cause) = removed.unwrap_or_else(|late| Err(late.into())) {
-            say(&format!("please remove what ends in {}: {cause}", day.name("")));
+            say(&format!("please remove what ends in {}: {cause}", day.suffix()));
         }
         ran
     });
