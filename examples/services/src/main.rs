@@ -17,7 +17,6 @@ mod shop;
 mod stock;
 mod stop;
 mod telemetry;
-mod web;
 
 use crate::options::{Command, USAGE};
 use std::{

@@ -1,8 +1,9 @@
 //! The shop: serves requests, asks the stock for each, and sends an order.
 
-use crate::{Result, day::Day, declare, web};
+use crate::{Result, day::Day, declare, telemetry};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use otel_messaging::{async_nats, rdkafka}; // The line that changes.
+use otel_messaging_examples::web;
 use rdkafka::{
     ClientConfig,
     producer::{FutureProducer, FutureRecord},
@@ -32,10 +33,11 @@ pub(crate) async fn run(day: &Day) -> Result {
     let shop = Shop { nats, stock: day.name("stock"), producer, orders };
 
     shop.wait_for_stock(day).await;
+    let web_server = telemetry::web_server();
     stream::iter(1..=day.orders)
         .map(Ok)
         .try_for_each_concurrent(CUSTOMERS, async |number| {
-            web::request(shop.order(number)).await?;
+            web::request(&web_server, shop.order(number)).await?;
             day.progress.one_more();
             Ok(())
         })

@@ -1,7 +1,11 @@
 //! The global providers of a service, which export as the standard variables say.
 
 use crate::Result;
-use opentelemetry::{global, propagation::TextMapCompositePropagator};
+use opentelemetry::{
+    InstrumentationScope,
+    global::{self, BoxedTracer},
+    propagation::{TextMapCompositePropagator, TextMapPropagator},
+};
 use opentelemetry_otlp::{MetricExporter, Protocol, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
     Resource,
@@ -83,6 +87,15 @@ impl Telemetry {
     }
 }
 
+/// For the requests that a web framework's instrumentation would trace.
+pub(crate) fn web_server() -> BoxedTracer {
+    let scope = InstrumentationScope::builder("shop")
+        .with_version(env!("CARGO_PKG_VERSION"))
+        .with_schema_url("https://opentelemetry.io/schemas/1.44.0")
+        .build();
+    global::tracer_with_scope(scope)
+}
+
 /// Where a signal goes: where the exporter reads in the environment (`None`), and to the collector
 /// of `all`, if there is one.
 fn endpoints(signal: &str, path: &str) -> Vec<Option<String>> {
@@ -98,8 +111,7 @@ fn endpoints(signal: &str, path: &str) -> Vec<Option<String>> {
 fn propagator() -> Result<TextMapCompositePropagator> {
     let names = env::var("OTEL_PROPAGATORS").unwrap_or_default();
     let names = if names.is_empty() { "tracecontext,baggage" } else { &names };
-    let mut propagators: Vec<Box<dyn opentelemetry::propagation::TextMapPropagator + Send + Sync>> =
-        Vec::new();
+    let mut propagators: Vec<Box<dyn TextMapPropagator + Send + Sync>> = Vec::new();
     for name in names.split(',') {
         propagators.push(match name.trim() {
             "tracecontext" => Box::new(TraceContextPropagator::new()),

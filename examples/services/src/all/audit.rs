@@ -1,66 +1,18 @@
 //! Can each order be followed all the way? Nothing but exported spans is asked; how many orders
-//! there were is what the services themselves have counted.
+//! there were is known from the services: one that has ended well has handled so many.
 
+#[cfg(test)]
+mod tests;
+mod way;
+
+use self::way::{ANSWERS, Counts, DAY_BOOK, INVOICES, ORDERS, REQUESTS, Way, Work};
 use crate::service::Service;
 use opentelemetry::trace::SpanKind;
 use otel_messaging_examples::{
     table::{Cell, Table},
     traces::Forest,
 };
-use std::{
-    collections::{HashMap, HashSet},
-    fmt,
-};
-
-#[cfg(test)]
-mod tests;
-
-/// A way that one message of every order goes.
-#[derive(Debug)]
-struct Way {
-    title: &'static str,
-    system: &'static str,
-    from: Service,
-    to: Service,
-    /// How it is taken: `process`, or `receive` where an answer is waited for.
-    operation: &'static str,
-}
-
-const REQUESTS: Way = Way {
-    title: "NATS request",
-    system: "nats",
-    from: Service::Shop,
-    to: Service::Stock,
-    operation: "process",
-};
-const ANSWERS: Way = Way {
-    title: "NATS reply",
-    system: "nats",
-    from: Service::Stock,
-    to: Service::Shop,
-    operation: "receive",
-};
-const ORDERS: Way = Way {
-    title: "Kafka",
-    system: "kafka",
-    from: Service::Shop,
-    to: Service::Billing,
-    operation: "process",
-};
-const INVOICES: Way = Way {
-    title: "RabbitMQ",
-    system: "rabbitmq",
-    from: Service::Billing,
-    to: Service::Mailer,
-    operation: "process",
-};
-const DAY_BOOK: Way = Way {
-    title: "JetStream",
-    system: "nats",
-    from: Service::Billing,
-    to: Service::Nightly,
-    operation: "process",
-};
+use std::{collections::HashSet, fmt};
 
 /// What was found.
 #[derive(Debug)]
@@ -70,22 +22,6 @@ pub(super) struct Audit {
     links: u64,
     dangling: u64,
     absent: Vec<Service>,
-}
-
-/// The messages of one way.
-#[derive(Debug)]
-struct Counts {
-    way: &'static Way,
-    sent: u64,
-    taken: u64,
-    missing: u64,
-}
-
-/// Where the work for an order is done: the request it came in with, and the span that works on it.
-#[derive(Clone, Copy)]
-struct Work {
-    request: usize,
-    span: usize,
 }
 
 impl Audit {
@@ -100,7 +36,7 @@ impl Audit {
             forest.all().filter(is_request).map(|it| Work { request: it, span: it }).collect();
         let mut counts = Vec::new();
         let mut follow = |works: &[Work], way: &'static Way| {
-            let (count, next) = follow(forest, orders, works, way);
+            let (count, next) = way.follow(forest, orders, works);
             counts.push(count);
             next
         };
@@ -177,60 +113,4 @@ impl fmt::Display for Audit {
             self.missing()
         )
     }
-}
-
-/// Counts the messages of a way, and gives the work that they led to.
-fn follow(
-    forest: &Forest<'_>,
-    orders: u64,
-    works: &[Work],
-    way: &'static Way,
-) -> (Counts, Vec<Work>) {
-    let is_sent = |&it: &usize| {
-        let exported = forest.span(it);
-        exported.service == way.from.name()
-            && exported.is_sent()
-            && exported.text("messaging.system") == Some(way.system)
-    };
-    let sent: HashSet<usize> = forest.all().filter(is_sent).collect();
-
-    let mut takers: HashMap<usize, Vec<usize>> = HashMap::new();
-    for taker in forest.all() {
-        let exported = forest.span(taker);
-        if exported.service == way.to.name() && exported.operation() == Some(way.operation) {
-            let targets: HashSet<_> =
-                forest.links(taker).filter_map(|link| forest.target(link)).collect();
-            for target in targets.intersection(&sent) {
-                takers.entry(*target).or_default().push(taker);
-            }
-        }
-    }
-    if way.to == Service::Nightly {
-        keep_one_batch(&mut takers);
-    }
-
-    let mut next = Vec::new();
-    for &Work { request, span } in works {
-        for message in forest.children(span).iter().filter(|it| sent.contains(it)) {
-            let takers = takers.get(message).into_iter().flatten();
-            next.extend(takers.map(|&span| Work { request, span }));
-        }
-    }
-    let followed: HashSet<usize> = next.iter().map(|work| work.request).collect();
-    let (sent, taken) = (sent.len() as u64, takers.len() as u64);
-    let missing = orders.saturating_sub(followed.len() as u64).max(sent - taken);
-    (Counts { way, sent, taken, missing }, next)
-}
-
-/// The whole day is one batch: what other spans have processed is not in it.
-fn keep_one_batch(takers: &mut HashMap<usize, Vec<usize>>) {
-    let mut sizes = HashMap::<usize, usize>::new();
-    for taker in takers.values().flatten() {
-        *sizes.entry(*taker).or_default() += 1;
-    }
-    let largest = sizes.into_iter().max_by_key(|&(taker, size)| (size, taker));
-    takers.retain(|_, takers| {
-        takers.retain(|taker| largest.is_some_and(|(largest, _)| largest == *taker));
-        !takers.is_empty()
-    });
 }

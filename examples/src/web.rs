@@ -1,18 +1,19 @@
 //! What a web framework's instrumentation does around a handler.
 
-use crate::Result;
 use opentelemetry::{
-    Context, InstrumentationScope, KeyValue, global,
-    trace::{FutureExt, SpanKind, Status, TraceContextExt, Tracer},
+    Context, KeyValue,
+    trace::{FutureExt, Span, SpanKind, Status, TraceContextExt, Tracer},
 };
+use std::fmt::Display;
 
-/// Serves one request: `POST /orders`.
-pub(crate) async fn request(handler: impl Future<Output = Result>) -> Result {
-    let scope = InstrumentationScope::builder("shop")
-        .with_version(env!("CARGO_PKG_VERSION"))
-        .with_schema_url("https://opentelemetry.io/schemas/1.44.0")
-        .build();
-    let tracer = global::tracer_with_scope(scope);
+/// Serves one request, `POST /orders`, in a SERVER span, which is current in its handler.
+///
+/// # Errors
+/// Those of the handler, as a response with status 503.
+pub async fn request<T, E: Display>(
+    tracer: &impl Tracer<Span: Span + Send + Sync + 'static>,
+    handler: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
     let span = tracer
         .span_builder("POST /orders")
         .with_kind(SpanKind::Server)
@@ -25,7 +26,7 @@ pub(crate) async fn request(handler: impl Future<Output = Result>) -> Result {
             KeyValue::new("server.port", 8080),
             KeyValue::new("network.protocol.version", "1.1"),
         ])
-        .start(&tracer);
+        .start(tracer);
     let request = Context::new().with_span(span);
 
     let response = handler.with_context(request.clone()).await;
