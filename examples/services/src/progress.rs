@@ -3,7 +3,7 @@
 use crate::say;
 use std::{
     fmt, mem,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{sync::watch, time};
@@ -25,8 +25,9 @@ impl Progress {
         Self { orders, done: watch::Sender::default(), complaint: Mutex::default() }
     }
 
-    /// One more order is done.
+    /// One more order is done: whatever was complained about is over.
     pub(crate) fn one_more(&self) {
+        *self.complaint() = None;
         self.done.send_modify(|done| *done += 1);
     }
 
@@ -36,7 +37,11 @@ impl Progress {
     }
 
     pub(crate) fn complain(&self, error: impl fmt::Display) {
-        *self.complaint.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        *self.complaint() = Some(error.to_string());
+    }
+
+    fn complaint(&self) -> MutexGuard<'_, Option<String>> {
+        self.complaint.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Says how far things are, until nothing has moved for so long.
@@ -53,9 +58,52 @@ impl Progress {
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} orders", *self.done.borrow(), self.orders)?;
-        match &*self.complaint.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.complaint() {
             Some(complaint) => write!(f, " (the last thing a broker said: {complaint})"),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_tells_what_was_said_last_until_things_move() {
+        let progress = Progress::new(3);
+        progress.one_more();
+        progress.complain("no responders");
+        let text = "1 of 3 orders (the last thing a broker said: no responders)";
+        assert_eq!(progress.to_string(), text);
+        progress.one_more();
+        assert_eq!(progress.to_string(), "2 of 3 orders");
+    }
+
+    #[tokio::test]
+    async fn a_standstill_is_what_follows_the_last_change() {
+        let progress = Progress::new(3);
+        let patience = Duration::from_secs(1);
+        progress.so_many(2);
+        let unchanged = time::Instant::now();
+        let looks = async {
+            for _ in 0..100 {
+                time::sleep(Duration::from_millis(50)).await;
+                progress.so_many(2);
+            }
+        };
+        tokio::select! {
+            () = progress.standstill(patience) => {}
+            () = looks => panic!("a look at what has not changed is no progress"),
+        }
+        assert!(unchanged.elapsed() >= patience, "{:?}", unchanged.elapsed());
+
+        let work = async {
+            time::sleep(patience / 2).await;
+            progress.one_more();
+        };
+        let changed = time::Instant::now();
+        tokio::join!(progress.standstill(patience), work);
+        assert!(changed.elapsed() >= patience * 3 / 2, "{:?}", changed.elapsed());
     }
 }
