@@ -1,8 +1,7 @@
 //! The closing count: can every message be followed from the span that sent it to the one that
 //! processed it? Nothing but exported spans is asked.
 
-use crate::traces::Forest;
-use opentelemetry::trace::{SpanKind, Status};
+use otel_messaging_examples::traces::Forest;
 use std::{collections::HashSet, fmt};
 
 /// What was found, over all rounds.
@@ -20,15 +19,12 @@ impl Accounts {
     /// `delivered` is how many messages the services know Kafka has taken: without that number,
     /// no span at all would be nothing missing.
     pub(crate) fn add(&mut self, forest: &Forest<'_>, delivered: u64) {
-        let sent: HashSet<usize> = forest.all().filter(|&it| is_sent(forest, it)).collect();
+        let is_sent = |&it: &usize| forest.span(it).is_sent();
+        let sent: HashSet<usize> = forest.all().filter(is_sent).collect();
+        let (links, dangling) = forest.count_links();
         let mut processed = HashSet::new();
-        let (mut links, mut dangling) = (0, 0);
         for index in forest.all() {
-            let it = forest.span(index);
-            for link in it.span.links.iter() {
-                *if forest.target(link).is_some() { &mut links } else { &mut dangling } += 1;
-            }
-            if it.operation() == Some("process") {
+            if forest.span(index).operation() == Some("process") {
                 processed.extend(forest.links(index).filter_map(|link| forest.target(link)));
             }
         }
@@ -56,18 +52,11 @@ impl fmt::Display for Accounts {
     }
 }
 
-/// The span whose context travels in a message that Kafka took.
-fn is_sent(forest: &Forest<'_>, index: usize) -> bool {
-    let it = forest.span(index);
-    it.span.span_kind == SpanKind::Producer
-        && matches!(it.operation(), Some("send" | "create"))
-        && !matches!(it.span.status, Status::Error { .. })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::traces::{
+    use opentelemetry::trace::SpanKind;
+    use otel_messaging_examples::traces::{
         Exported,
         by_hand::{overflow, process, send, span},
     };

@@ -18,9 +18,7 @@ mod pipeline;
 mod progress;
 mod report;
 mod shop;
-mod table;
 mod telemetry;
-mod traces;
 mod trade;
 
 use crate::{

@@ -5,9 +5,12 @@ use crate::{
     cluster::Cluster,
     failure::Failure,
     intake::Intake,
-    metrics,
+    metrics::rows,
     progress::Counts,
     telemetry::{self, Otlp, Service},
+};
+use otel_messaging_examples::{
+    metrics,
     traces::{self, Exported, Forest},
 };
 use std::{
@@ -67,7 +70,8 @@ impl<'a> Report<'a> {
         let is_run = self.rounds > 0;
         if is_run {
             let metrics = self.services.iter().filter_map(|it| Some((it.name, it.metrics()?)));
-            say(format_args!("\n{}", metrics::draw(metrics)));
+            let rows = metrics.flat_map(|(service, metrics)| rows(service, &metrics));
+            say(format_args!("\n{}", metrics::draw(rows)));
             match self.otlp.outcome(self.accounts.spans) {
                 Some(Ok(exported)) => say(format_args!("{exported}")),
                 Some(Err(failure)) => fail(failure),

@@ -2,11 +2,8 @@
 
 use crate::{failure::Failure, order::Order, progress::Progress};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use opentelemetry::{
-    Context, KeyValue,
-    trace::{FutureExt, SpanKind, Status, TraceContextExt, Tracer},
-};
 use opentelemetry_sdk::trace::SdkTracer;
+use otel_messaging_examples::web;
 use otel_messaging_rdkafka as rdkafka; // The line that changes.
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use std::{sync::Arc, time::Duration};
@@ -31,36 +28,9 @@ impl Shop {
             .await
     }
 
-    /// What the web framework's instrumentation would do around a handler.
     async fn request(&self, order: Order) -> Result<(), Failure> {
         self.progress.room_for(order.line.len()).await?;
-        let span = self
-            .tracer
-            .span_builder("POST /orders")
-            .with_kind(SpanKind::Server)
-            .with_attributes([
-                KeyValue::new("http.request.method", "POST"),
-                KeyValue::new("http.route", "/orders"),
-                KeyValue::new("url.scheme", "http"),
-                KeyValue::new("url.path", "/orders"),
-                KeyValue::new("server.address", "localhost"),
-                KeyValue::new("server.port", 8080),
-                KeyValue::new("network.protocol.version", "1.1"),
-            ])
-            .start(&self.tracer);
-        let request = Context::new().with_span(span);
-
-        let response = self.order(&order).with_context(request.clone()).await;
-
-        let status = if response.is_ok() { 202 } else { 503 };
-        let span = request.span();
-        span.set_attribute(KeyValue::new("http.response.status_code", status));
-        if let Err(failure) = &response {
-            span.set_attribute(KeyValue::new("error.type", status.to_string()));
-            span.set_status(Status::error(failure.to_string()));
-        }
-        span.end();
-        response
+        web::request(&self.tracer, self.order(&order)).await
     }
 
     /// The handler: there is no telemetry in it.

@@ -2,18 +2,18 @@
 
 mod collected;
 mod otlp;
-mod tally;
 
 pub(crate) use self::otlp::Otlp;
 
 use self::collected::Collected;
-use crate::{failure::Failure, traces::Exported};
+use crate::failure::Failure;
 use opentelemetry::{InstrumentationScope, trace::TracerProvider};
 use opentelemetry_sdk::{
     Resource,
     metrics::{InMemoryMetricExporter, SdkMeterProvider, data::ResourceMetrics},
     trace::{Sampler, SdkTracer, SdkTracerProvider},
 };
+use otel_messaging_examples::traces::Exported;
 use std::{
     sync::mpsc,
     thread,
@@ -73,7 +73,10 @@ impl Service {
     /// The spans that have ended since this was called last.
     pub(crate) fn take_spans(&self) -> impl Iterator<Item = Exported> + use<> {
         let service = self.name;
-        self.spans.take().into_iter().map(move |span| Exported { service, span })
+        self.spans
+            .take()
+            .into_iter()
+            .map(move |span| Exported { service: service.to_owned(), span })
     }
 
     /// The metrics of the whole run, once it has been shut down.

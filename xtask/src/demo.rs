@@ -1,7 +1,14 @@
-//! `cargo xtask demo`: builds and runs the orders pipeline of `examples/`.
+//! `cargo xtask demo`: builds and runs the orders pipeline of `examples/`; with `--all`, its services
+//! on real brokers.
 
-use crate::{cargo, toolchain};
+use crate::{
+    brokers::{self, Broker},
+    cargo, toolchain,
+};
 use std::{ffi::OsString, process::ExitCode};
+
+const ORDERS: [&str; 4] = ["--package", "otel-messaging-examples", "--bin", "orders"];
+const SERVICES: [&str; 4] = ["--package", "otel-messaging-services", "--bin", "services"];
 
 /// The options are the demo's own, and so is the exit status.
 pub(crate) fn run(options: &[OsString]) -> ExitCode {
@@ -12,9 +19,29 @@ pub(crate) fn run(options: &[OsString]) -> ExitCode {
     }
     // `cargo xtask demo -- --messages 3` is what fingers type.
     let options = options.strip_prefix(&["--".into()]).unwrap_or(options);
-    cargo::run(
-        cargo::command("run")
-            .args(["--package", "otel-messaging-examples", "--bin", "orders", "--"])
-            .args(options),
-    )
+    let (all, options): (Vec<_>, Vec<_>) = options.iter().partition(|option| *option == "--all");
+    if all.is_empty() {
+        return cargo::run(cargo::command("run").args(ORDERS).arg("--").args(options));
+    }
+    run_all(&options)
+}
+
+/// Brings up what is missing, and leaves it running for the next time.
+fn run_all(options: &[&OsString]) -> ExitCode {
+    let is_help = |option: &&OsString| *option == "-h" || *option == "--help";
+    let brokers: &[Broker] = if options.iter().any(is_help) { &[] } else { &Broker::ALL };
+    let Ok(environment) = brokers::up(brokers) else {
+        eprintln!(
+            "xtask: the demo needs a broker that could not be had (see above); to run the one that \
+             needs none: cargo xtask demo"
+        );
+        return ExitCode::FAILURE;
+    };
+    let mut services = cargo::command("run");
+    services.args(SERVICES).args(["--", "all"]).args(options).envs(environment);
+    let status = cargo::run(&mut services);
+    if !brokers.is_empty() {
+        eprintln!("xtask: brokers that were started are left running: cargo xtask brokers down");
+    }
+    status
 }

@@ -16,6 +16,8 @@ Usage: cargo xtask <command>
 
   demo [options]                  run the orders pipeline on an embedded Kafka and show its traces
                                   (cargo xtask demo --help lists its options)
+  demo --all [options]            run five services on real Kafka, RabbitMQ and NATS, and show
+                                  their traces (cargo xtask demo --all --help)
   test [--embedded] [-- args..]   run every test, with brokers or what needs none; args go to the
                                   test harness
   brokers up|down|kill|status ..  start, stop or show real brokers

@@ -40,7 +40,8 @@ const RUNS: [&[&str]; 3] = [
     ],
 ];
 
-const INTEGRATION_TESTS: &str = "otel-messaging-integration-tests";
+/// Packages whose tests need brokers.
+const WITH_BROKERS: [&str; 2] = ["otel-messaging-integration-tests", "otel-messaging-services"];
 
 /// What was asked for on the command line.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -91,7 +92,7 @@ fn run_tests(options: &Options<'_>, environment: &[(&str, String)]) -> Result<To
         let mut command = cargo::command("test");
         command.arg("--no-fail-fast").args(selection);
         if options.is_embedded && selection.contains(&"--workspace") {
-            command.args(["--exclude", INTEGRATION_TESTS]);
+            command.args(WITH_BROKERS.map(|package| format!("--exclude={package}")));
         }
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.arg("--").args(options.harness);

@@ -1,9 +1,6 @@
 //! Export over OTLP, if the environment names an endpoint, and a count of what arrived there.
 
-use super::{
-    Service,
-    tally::{Tallied, Tally},
-};
+use super::Service;
 use crate::failure::Failure;
 use opentelemetry_otlp::{
     ExporterBuildError, MetricExporter, Protocol, SpanExporter, WithExportConfig,
@@ -12,6 +9,7 @@ use opentelemetry_sdk::{
     metrics::PeriodicReader,
     trace::{BatchConfigBuilder, BatchSpanProcessor},
 };
+use otel_messaging_examples::tally::{Tallied, Tally};
 use std::env;
 
 /// Holds all spans of a round, so that none is dropped while the collector takes its time.

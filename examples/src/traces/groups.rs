@@ -29,8 +29,8 @@ pub(super) fn groups(forest: &Forest<'_>, trees: &[usize]) -> Vec<Group> {
     }
     // All spans of a service stand together, in the order of the pipeline.
     let service = |group: &Group| {
-        let service = forest.span(group.shown[0]).service;
-        forest.all().position(|it| forest.span(it).service == service)
+        let service = &forest.span(group.shown[0]).service;
+        forest.all().position(|it| forest.span(it).service == *service)
     };
     groups.sort_by_cached_key(service);
     groups
@@ -42,7 +42,7 @@ fn shape(forest: &Forest<'_>, index: usize) -> String {
     let mut targets = BTreeMap::<_, usize>::new();
     for link in it.span.links.iter() {
         let target = forest.target(link).map(|target| forest.span(target));
-        *targets.entry(target.map(|target| (target.service, &target.span.name))).or_default() += 1;
+        *targets.entry(target.map(|target| (&target.service, &target.span.name))).or_default() += 1;
     }
     let mut children: Vec<_> =
         forest.children(index).iter().map(|&child| shape(forest, child)).collect();

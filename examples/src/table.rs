@@ -3,46 +3,55 @@
 use std::fmt;
 
 /// Rows of cells, with lines between them that keep to no column.
-pub(crate) struct Table<const N: usize> {
+#[derive(Debug)]
+pub struct Table<const N: usize> {
     head: [Cell; N],
     lines: Vec<Line<N>>,
 }
 
+#[derive(Debug)]
 enum Line<const N: usize> {
     Row([Cell; N]),
     Note(String),
 }
 
 /// The text of a cell and the side it stands on.
-pub(crate) struct Cell {
+#[derive(Debug)]
+pub struct Cell {
     text: String,
     is_right: bool,
 }
 
 impl Cell {
-    pub(crate) fn left(text: impl Into<String>) -> Self {
+    /// Text.
+    pub fn left(text: impl Into<String>) -> Self {
         Self { text: text.into(), is_right: false }
     }
 
-    pub(crate) fn right(text: impl Into<String>) -> Self {
+    /// A number.
+    pub fn right(text: impl Into<String>) -> Self {
         Self { text: text.into(), is_right: true }
     }
 }
 
 impl<const N: usize> Table<N> {
-    pub(crate) fn new(head: [Cell; N]) -> Self {
+    /// A table with these titles.
+    pub fn new(head: [Cell; N]) -> Self {
         Self { head, lines: Vec::new() }
     }
 
-    pub(crate) fn row(&mut self, cells: [Cell; N]) {
+    /// Adds a row.
+    pub fn row(&mut self, cells: [Cell; N]) {
         self.lines.push(Line::Row(cells));
     }
 
-    pub(crate) fn note(&mut self, text: impl Into<String>) {
+    /// Adds a line that keeps to no column.
+    pub fn note(&mut self, text: impl Into<String>) {
         self.lines.push(Line::Note(text.into()));
     }
 
-    pub(crate) fn gap(&mut self) {
+    /// Adds an empty line.
+    pub fn gap(&mut self) {
         self.note("");
     }
 

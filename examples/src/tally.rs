@@ -13,7 +13,7 @@ use std::{
 
 /// What was exported so far, by all exporters that share it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tally(Arc<Mutex<Counts>>);
+pub struct Tally(Arc<Mutex<Counts>>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -22,16 +22,18 @@ struct Counts {
 }
 
 impl Tally {
-    pub(super) fn spans(&self) -> u64 {
+    /// How many spans got across.
+    pub fn spans(&self) -> u64 {
         self.counts().spans
     }
 
     /// The first failure: later ones tend to follow from it.
-    pub(super) fn failure(&self) -> Option<String> {
+    pub fn failure(&self) -> Option<String> {
         self.counts().failure.clone()
     }
 
-    pub(super) fn fail(&self, error: &OTelSdkError) {
+    /// Remembers a failure that no export has seen.
+    pub fn fail(&self, error: &OTelSdkError) {
         self.counts().failure.get_or_insert_with(|| error.to_string());
     }
 
@@ -49,13 +51,14 @@ impl Tally {
 
 /// An exporter with its tally.
 #[derive(Debug)]
-pub(crate) struct Tallied<E> {
+pub struct Tallied<E> {
     exporter: E,
     tally: Tally,
 }
 
 impl<E> Tallied<E> {
-    pub(super) fn new(exporter: E, tally: &Tally) -> Self {
+    /// Counts what `exporter` exports.
+    pub fn new(exporter: E, tally: &Tally) -> Self {
         Self { exporter, tally: tally.clone() }
     }
 }

@@ -71,6 +71,34 @@ process orders  CONSUMER  billing  1.5 ms  0000000c
 }
 
 #[test]
+fn the_last_of_many_children_is_the_last_branch() {
+    let ack = |id| span("mailer", SpanKind::Client, "ack", id).below(1);
+    assert_drawn(
+        &[process(1, &[]), ack(2), ack(3), ack(4)],
+        "\
+span            kind      service    took  id
+
+process orders  CONSUMER  billing  1.5 ms  00000001
+├─ ack          CLIENT    mailer   1.5 ms  00000002
+├─ ack          CLIENT    mailer   1.5 ms  00000003
+└─ ack          CLIENT    mailer   1.5 ms  00000004
+",
+    );
+    assert_drawn(
+        &[process(1, &[]), ack(2), ack(3), ack(4), ack(5)],
+        "\
+span            kind      service    took  id
+
+process orders  CONSUMER  billing  1.5 ms  00000001
+├─ ack          CLIENT    mailer   1.5 ms  00000002
+├─ ack          CLIENT    mailer   1.5 ms  00000003
+├─ ack          CLIENT    mailer   1.5 ms  00000004
+└─ ... and 1 more like it (1.5 ms to 1.5 ms)
+",
+    );
+}
+
+#[test]
 fn the_links_of_a_batch_are_counted_and_some_are_drawn() {
     let messages: Vec<_> = (1..=5).map(send).collect();
     let batch = [process(6, &[1, 2]), overflow(7, 6, &[3, 4]), overflow(8, 6, &[5])];

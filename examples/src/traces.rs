@@ -1,22 +1,28 @@
 //! The traces as a person wants to see them: trees, with links drawn to where they lead.
 
-#[cfg(test)]
-pub(crate) mod by_hand;
+pub mod by_hand;
 mod forest;
 mod groups;
 mod links;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::forest::{Exported, Forest};
+pub use self::forest::{Exported, Forest};
 
 use self::groups::{Group, groups};
 use crate::table::{Cell, Table};
 use opentelemetry::trace::Status;
 use std::time::Duration;
 
+/// What stands before a tree's first line, and before all others.
+type Branch = (&'static str, &'static str);
+
+const ROOT: Branch = ("", "");
+const MIDDLE: Branch = ("├─ ", "│  ");
+const LAST: Branch = ("└─ ", "   ");
+
 /// Draws all traces.
-pub(crate) fn draw(forest: &Forest<'_>) -> String {
+pub fn draw(forest: &Forest<'_>) -> String {
     let mut table = Table::new([
         Cell::left("span"),
         Cell::left("kind"),
@@ -26,24 +32,27 @@ pub(crate) fn draw(forest: &Forest<'_>) -> String {
     ]);
     for group in groups(forest, forest.roots()) {
         table.gap();
-        draw_group(forest, &group, "", ("", ""), &mut table);
+        draw_group(forest, &group, "", (ROOT, ROOT), &mut table);
     }
     table.to_string()
 }
 
-/// `own` and `below` are what stands before a tree's first line and before all others.
+/// `last` is the branch of what comes last in the group, `middle` that of all before.
 fn draw_group(
     forest: &Forest<'_>,
     group: &Group,
     indent: &str,
-    (own, below): (&str, &str),
+    (middle, last): (Branch, Branch),
     table: &mut Table<5>,
 ) {
-    for &tree in &group.shown {
+    let more = more(forest, &group.more);
+    for (nth, &tree) in group.shown.iter().enumerate() {
+        let is_last = more.is_none() && nth + 1 == group.shown.len();
+        let (own, below) = if is_last { last } else { middle };
         draw_tree(forest, tree, &format!("{indent}{own}"), &format!("{indent}{below}"), table);
     }
-    if let Some(more) = more(forest, &group.more) {
-        table.note(format!("{indent}{own}{more}"));
+    if let Some(more) = more {
+        table.note(format!("{indent}{}{more}", last.0));
     }
 }
 
@@ -52,7 +61,7 @@ fn draw_tree(forest: &Forest<'_>, index: usize, first: &str, others: &str, table
     table.row([
         Cell::left(format!("{first}{}", it.span.name)),
         Cell::left(format!("{:?}", it.span.span_kind).to_uppercase()),
-        Cell::left(it.service),
+        Cell::left(&it.service),
         Cell::right(shown(took(it))),
         Cell::left(links::id(it)),
     ]);
@@ -66,14 +75,8 @@ fn draw_tree(forest: &Forest<'_>, index: usize, first: &str, others: &str, table
     }
     let groups = groups(forest, children);
     for (nth, group) in groups.iter().enumerate() {
-        let is_last = nth + 1 == groups.len();
-        draw_group(
-            forest,
-            group,
-            others,
-            if is_last { ("└─ ", "   ") } else { ("├─ ", "│  ") },
-            table,
-        );
+        let last = if nth + 1 == groups.len() { LAST } else { MIDDLE };
+        draw_group(forest, group, others, (MIDDLE, last), table);
     }
 }
 

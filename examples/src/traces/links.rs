@@ -19,7 +19,7 @@ pub(super) fn lines(forest: &Forest<'_>, index: usize) -> Vec<String> {
     let mut by_target = BTreeMap::<_, Vec<&Link>>::new();
     for link in forest.links(index) {
         let target = forest.target(link).map(|target| forest.span(target));
-        let target = target.map(|it| (it.service, it.span.name.as_ref()));
+        let target = target.map(|it| (it.service.as_str(), it.span.name.as_ref()));
         by_target.entry(target).or_default().push(link);
     }
     let places = if overflow == 0 {
