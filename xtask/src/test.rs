@@ -26,7 +26,7 @@ The brokers that integration tests need are brought up first, as `cargo xtask br
 ";
 
 /// What cargo is asked to test, one after the other.
-const RUNS: [&[&str]; 3] = [
+const RUNS: [&[&str]; 4] = [
     // Without benchmarks: criterion would measure them, and measuring is `cargo xtask bench`.
     &["--workspace", "--all-features", "--lib", "--bins", "--tests", "--examples"],
     &["--workspace", "--all-features", "--doc"],
@@ -38,10 +38,24 @@ const RUNS: [&[&str]; 3] = [
         "--lib",
         "--tests",
     ],
+    // The bare clients, with the same call sites.
+    &[
+        "--package=otel-messaging",
+        "--package=otel-messaging-both-ways",
+        "--no-default-features",
+        "--features=otel-messaging/rdkafka,otel-messaging/lapin,otel-messaging/jetstream,\
+         otel-messaging/service,otel-messaging/tokio",
+        "--tests",
+    ],
 ];
 
 /// Packages whose tests need brokers.
-const WITH_BROKERS: [&str; 2] = ["otel-messaging-integration-tests", "otel-messaging-services"];
+const WITH_BROKERS: [&str; 4] = [
+    "otel-messaging-applications",
+    "otel-messaging-both-ways",
+    "otel-messaging-integration-tests",
+    "otel-messaging-services",
+];
 
 /// What was asked for on the command line.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -90,10 +104,7 @@ fn run_tests(options: &Options<'_>, environment: &[(&str, String)]) -> Result<To
     let mut totals = Totals::default();
     for selection in RUNS {
         let mut command = cargo::command("test");
-        command.arg("--no-fail-fast").args(selection);
-        if options.is_embedded && selection.contains(&"--workspace") {
-            command.args(WITH_BROKERS.map(|package| format!("--exclude={package}")));
-        }
+        command.arg("--no-fail-fast").args(selected(selection, options.is_embedded));
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.arg("--").args(options.harness);
 
@@ -117,6 +128,22 @@ fn run_tests(options: &Options<'_>, environment: &[(&str, String)]) -> Result<To
         eprintln!("xtask: no test ran, and that is a failure too: check the filter after `--`");
     }
     Ok(totals)
+}
+
+/// What a run selects, without the packages that need brokers if there are to be none.
+fn selected(selection: &[&str], is_embedded: bool) -> Vec<String> {
+    let needs_brokers = |arg: &str| {
+        arg.strip_prefix("--package=").is_some_and(|package| WITH_BROKERS.contains(&package))
+    };
+    let mut selected: Vec<String> = selection
+        .iter()
+        .filter(|arg| !(is_embedded && needs_brokers(arg)))
+        .map(|&arg| arg.to_owned())
+        .collect();
+    if is_embedded && selection.contains(&"--workspace") {
+        selected.extend(WITH_BROKERS.map(|package| format!("--exclude={package}")));
+    }
+    selected
 }
 
 /// `None` if only help was asked for.
@@ -186,6 +213,20 @@ mod tests {
         let harness = vec!["r15".into(), "--".into(), "--help".into(), "--embedded".into()];
         let args = ["--down", "--", "r15", "--", "--help", "--embedded"];
         assert_eq!(parsed(&args), Ok(Some((false, true, harness))));
+    }
+
+    #[test]
+    fn without_brokers_no_run_selects_what_needs_them() {
+        for selection in RUNS {
+            assert_eq!(selected(selection, false), selection);
+            let selected = selected(selection, true);
+            for package in WITH_BROKERS {
+                assert!(!selected.contains(&format!("--package={package}")));
+                let is_excluded = selected.contains(&format!("--exclude={package}"));
+                assert_eq!(is_excluded, selection.contains(&"--workspace"));
+            }
+        }
+        assert!(RUNS.concat().contains(&"--package=otel-messaging-both-ways"));
     }
 
     #[test]
