@@ -1,7 +1,8 @@
 //! What NATS calls its operations, and the names that only NATS has.
 //!
 //! The conventions v1.44.0 have no page on NATS: the verbs are the client's own, and the attributes
-//! follow the names that were proposed for them (semantic-conventions#3680).
+//! follow the names that were proposed for them (semantic-conventions#3680). For validators, the
+//! repository's `registry/` defines them beside the conventions.
 
 use otel_messaging_core::{Operation, OperationType, System};
 
