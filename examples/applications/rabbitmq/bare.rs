@@ -2,7 +2,7 @@
 //! confirmed the result; what is no picture is rejected, and the broker moves it to the dead letters.
 //!
 //! `cargo run -p otel-messaging-applications --bin rabbitmq-bare`, with a broker at
-//! amqp://127.0.0.1 or where `OTEL_MESSAGING_RABBITMQ` says.
+//! `amqp://127.0.0.1` or where `OTEL_MESSAGING_RABBITMQ` says.
 
 use std::{env, error::Error, time::Duration, time::SystemTime};
 
