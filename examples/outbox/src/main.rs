@@ -17,14 +17,7 @@ use opentelemetry::{
     trace::{SpanKind, TraceContextExt, Tracer},
 };
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
-use otel_messaging::{
-    otel::Instrumentation,
-    rdkafka::{
-        Message,
-        consumer::{Consumer, StreamConsumer},
-        producer::FutureProducer,
-    },
-};
+use otel_messaging::{otel::Instrumentation, rdkafka};
 use otel_messaging_outbox::{
     Result,
     cluster::{Cluster, TOPIC},
@@ -32,6 +25,11 @@ use otel_messaging_outbox::{
     outbox,
     relay::relay,
     shop::place_order,
+};
+use rdkafka::{
+    Message,
+    consumer::{Consumer, StreamConsumer},
+    producer::FutureProducer,
 };
 
 const ORDERS: [&str; 3] = ["7 apples", "3 pears", "1 melon"];

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use otel_messaging::rdkafka::producer::{FutureProducer, FutureRecord}; // was: `use rdkafka::...`
+use otel_messaging::rdkafka; // was: the rdkafka crate itself
+use rdkafka::producer::{FutureProducer, FutureRecord};
 use rusqlite::Connection;
 
 use crate::{Result, outbox};
