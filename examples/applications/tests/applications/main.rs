@@ -1,0 +1,10 @@
+//! The applications as a person runs them: both of a pair do the same, the diff is what is shown,
+//! and every link is there.
+
+#![allow(clippy::unwrap_used, reason = "clippy spares test functions only, not what they call")]
+
+mod differences;
+mod kafka;
+mod nats;
+mod rabbitmq;
+mod support;

@@ -1,0 +1,140 @@
+//! Runs a pair of programs, and tells what the instrumented one has exported.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    env, iter,
+    process::Command,
+};
+
+use opentelemetry_proto::tonic::trace::v1::{Span, status::StatusCode};
+use otel_messaging_testing::collector::{Collector, service_of};
+use similar::TextDiff;
+
+/// The metrics of a program that sends, receives and processes.
+pub(crate) const ALL_METRICS: [&str; 4] = [
+    "messaging.client.consumed.messages",
+    "messaging.client.operation.duration",
+    "messaging.client.sent.messages",
+    "messaging.process.duration",
+];
+
+/// What one program has exported.
+#[derive(Debug, Default)]
+pub(crate) struct Exported {
+    /// In the order in which they started.
+    spans: Vec<Span>,
+    /// The names of all metrics, in their order.
+    pub(crate) metrics: Vec<String>,
+}
+
+/// Runs both of a pair, which must print the same `result` and complain of nothing; gives what the
+/// instrumented one has exported.
+pub(crate) fn run_pair(
+    [bare, instrumented]: [&str; 2],
+    broker: (&str, &str),
+    result: &str,
+) -> Exported {
+    assert_eq!(run(bare, &[broker]), result);
+    let collector = Collector::start().unwrap();
+    let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.endpoint());
+    assert_eq!(run(instrumented, &[broker, endpoint, ("OTEL_SERVICE_NAME", "shop")]), result);
+
+    let collected = collector.collected();
+    assert_eq!(collected.refused, [""; 0]);
+    let mut exported = Exported::default();
+    for resource in &collected.spans {
+        assert_eq!(service_of(resource.resource.as_ref()), "shop");
+        let spans = resource.scope_spans.iter().flat_map(|scope| scope.spans.clone());
+        exported.spans.extend(spans);
+    }
+    exported.spans.sort_by_key(|span| span.start_time_unix_nano);
+    for resource in &collected.metrics {
+        let metrics = resource.scope_metrics.iter().flat_map(|scope| &scope.metrics);
+        exported.metrics.extend(metrics.map(|metric| metric.name.clone()));
+    }
+    // A program that takes long exports more than once.
+    exported.metrics.sort();
+    exported.metrics.dedup();
+    exported
+}
+
+/// Runs a program in an environment that says nothing about telemetry but what is given here.
+fn run(program: &str, variables: &[(&str, &str)]) -> String {
+    let mut command = Command::new(program);
+    for (name, _) in env::vars_os() {
+        if name.to_string_lossy().starts_with("OTEL_") {
+            command.env_remove(name);
+        }
+    }
+    let output = command.envs(variables.iter().copied()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (printed, complaints) = (text(output.stdout), text(output.stderr));
+    assert!(output.status.success(), "{program}: {}\n{printed}\n{complaints}", output.status);
+    assert_eq!(complaints, "", "{program} complains");
+    printed
+}
+
+impl Exported {
+    /// A sorted line for every span: `process orders 2: consumer in checkout 1 -> send orders 2`.
+    /// Spans of one name are numbered as they started.
+    pub(crate) fn story(&self) -> Vec<String> {
+        let (mut counts, mut names) = (BTreeMap::<String, u32>::new(), HashMap::new());
+        for span in &self.spans {
+            let name = without_run(&span.name);
+            let count = counts.entry(name.clone()).or_default();
+            *count += 1;
+            names.insert(id(&span.trace_id, &span.span_id), format!("{name} {count}"));
+        }
+        let mut story: Vec<String> = self.spans.iter().map(|span| tell(span, &names)).collect();
+        story.sort();
+        story
+    }
+}
+
+type Id = (Vec<u8>, Vec<u8>);
+
+fn id(trace: &[u8], span: &[u8]) -> Id {
+    (trace.to_owned(), span.to_owned())
+}
+
+fn tell(span: &Span, names: &HashMap<Id, String>) -> String {
+    let name = |trace, span| names.get(&id(trace, span)).map_or("?", String::as_str);
+    let kind = span.kind().as_str_name().trim_start_matches("SPAN_KIND_").to_lowercase();
+    let mut line = format!("{}: {kind}", name(&span.trace_id, &span.span_id));
+    if !span.parent_span_id.is_empty() {
+        line += " in ";
+        line += name(&span.trace_id, &span.parent_span_id);
+    }
+    for link in &span.links {
+        line += " -> ";
+        line += name(&link.trace_id, &link.span_id);
+    }
+    if span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error) {
+        line += " failed";
+    }
+    line
+}
+
+/// Asserts that a story is exactly this one: so many spans of each template, whose `#` is the
+/// number.
+#[track_caller]
+pub(crate) fn assert_story(story: &[String], expected: &[(u32, &str)]) {
+    let lines = |&(count, template): &(u32, &str)| {
+        let template = template.to_owned();
+        (1..=count).map(move |number| template.replace('#', &number.to_string()))
+    };
+    let mut expected: Vec<String> = expected.iter().flat_map(lines).collect();
+    expected.sort();
+    let (expected, story) = (expected.join("\n"), story.join("\n"));
+    let difference = TextDiff::from_lines(&expected, &story);
+    let difference = difference.unified_diff().header("expected", "exported").to_string();
+    assert!(difference.is_empty(), "\n{difference}");
+}
+
+/// `send orders-1763734000000000` is `send orders`: the number is that of the run.
+fn without_run(name: &str) -> String {
+    let mut parts = name.split('-');
+    let first = parts.next().unwrap_or_default();
+    let others = parts.map(|part| part.trim_start_matches(|c: char| c.is_ascii_digit()));
+    iter::once(first).chain(others).collect()
+}
