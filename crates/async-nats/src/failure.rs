@@ -11,6 +11,7 @@ use otel_messaging_core::{ActiveOperation, ErrorType, Failure};
 
 /// An error of the client's, as telemetry tells it: `error.type` is the name of its kind, such as
 /// `NoResponders` or `TimedOut`; its own text becomes the status.
+#[allow(unreachable_pub, reason = "it bounds a type of `Source`: Rust 1.89 does not see that")]
 pub trait Classify {
     /// How the operation failed.
     fn failure(&self) -> Failure;

@@ -62,6 +62,8 @@ mod instrumentation;
 #[cfg(feature = "otel")]
 mod interned;
 #[cfg(feature = "otel")]
+mod links;
+#[cfg(feature = "otel")]
 mod message;
 #[cfg(feature = "otel")]
 mod metrics;

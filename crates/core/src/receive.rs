@@ -2,8 +2,8 @@
 
 use crate::{
     AsReceived, Destination, Endpoint, Failure, Message, Operation, ReceiveSpans, Received,
-    batch::{Common, all_links, overflow_links},
     endpoint::{Clock, Start, ambient},
+    links::{Common, all_links, overflow_links},
     send::link_to,
 };
 

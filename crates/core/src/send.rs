@@ -9,9 +9,9 @@ use opentelemetry::{
 
 use crate::{
     ActiveOperation, CreationContext, Endpoint, ExistingContext, Operation, OutgoingMessage,
-    batch::{Common, all_links, overflow_links},
     diagnostics::Diagnostic,
     endpoint::{Inner, Start, ambient},
+    links::{Common, all_links, overflow_links},
 };
 
 impl Endpoint {
