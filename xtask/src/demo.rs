@@ -5,7 +5,10 @@ use crate::{
     brokers::{self, Broker},
     cargo, toolchain,
 };
-use std::{ffi::OsString, process::ExitCode};
+use std::{
+    ffi::OsString,
+    process::{ExitCode, Stdio},
+};
 
 const ORDERS: [&str; 4] = ["--package", "otel-messaging-examples", "--bin", "orders"];
 const SERVICES: [&str; 4] = ["--package", "otel-messaging-services", "--bin", "services"];
@@ -28,20 +31,28 @@ pub(crate) fn run(options: &[OsString]) -> ExitCode {
 
 /// Brings up what is missing, and leaves it running for the next time.
 fn run_all(options: &[&OsString]) -> ExitCode {
+    let services = |options: &[&OsString]| {
+        let mut services = cargo::command("run");
+        services.args(SERVICES).args(["--", "all"]).args(options);
+        services
+    };
     let is_help = |option: &&OsString| *option == "-h" || *option == "--help";
-    let brokers: &[Broker] = if options.iter().any(is_help) { &[] } else { &Broker::ALL };
-    let Ok(environment) = brokers::up(brokers) else {
+    if options.iter().any(is_help) {
+        return cargo::run(&mut services(options));
+    }
+    // What does not build, or has a wrong option, needs no broker: asked for help, it stops there.
+    let understood = cargo::run(services(options).arg("--help").stdout(Stdio::null()));
+    if understood != ExitCode::SUCCESS {
+        return understood;
+    }
+    let Ok(environment) = brokers::up(&Broker::ALL) else {
         eprintln!(
             "xtask: the demo needs a broker that could not be had (see above); to run the one that \
              needs none: cargo xtask demo"
         );
         return ExitCode::FAILURE;
     };
-    let mut services = cargo::command("run");
-    services.args(SERVICES).args(["--", "all"]).args(options).envs(environment);
-    let status = cargo::run(&mut services);
-    if !brokers.is_empty() {
-        eprintln!("xtask: brokers that were started are left running: cargo xtask brokers down");
-    }
+    let status = cargo::run(services(options).envs(environment));
+    eprintln!("xtask: brokers that were started are left running: cargo xtask brokers down");
     status
 }

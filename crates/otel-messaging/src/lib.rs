@@ -49,14 +49,19 @@
     allow(rustdoc::broken_intra_doc_links)
 )]
 
+/// NATS and JetStream: in the place of the client's crate.
 #[cfg(feature = "async-nats")]
 pub use otel_messaging_async_nats as async_nats;
+/// What is recorded and what handlers mean: options, batches, creation contexts.
 #[cfg(feature = "otel")]
 pub use otel_messaging_core as otel;
+/// What handlers mean, where nothing is recorded.
 #[cfg(not(feature = "otel"))]
 pub use otel_messaging_core::pass_through as otel;
+/// RabbitMQ: in the place of the client's crate.
 #[cfg(feature = "lapin")]
 pub use otel_messaging_lapin as lapin;
+/// Apache Kafka: in the place of the client's crate.
 #[cfg(feature = "rdkafka")]
 pub use otel_messaging_rdkafka as rdkafka;
 
