@@ -5,6 +5,7 @@
 //! ```no_run
 //! use futures::StreamExt;
 //! use otel_messaging_async_nats as async_nats; // the line that changes
+//! use async_nats::service::ServiceExt;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), async_nats::Error> {
@@ -47,18 +48,27 @@ use crate::{
     semconv,
 };
 
-impl Client {
-    /// Starts a service, as the client's `ServiceExt` does.
+/// The client's [`ServiceExt`](bare::ServiceExt), for instrumented clients: a trait as the client's
+/// is, so that its import is needed before and after.
+pub trait ServiceExt {
+    /// Starts a service.
     ///
     /// # Errors
     /// Those of the client.
-    pub async fn add_service(&self, config: Config) -> Result<Service, Error> {
-        self.get_ref().add_service(config).await.map(|service| Service::new(service, self))
+    fn add_service(&self, config: Config) -> impl Future<Output = Result<Service, Error>> + Send;
+
+    /// A builder of a service.
+    fn service_builder(&self) -> ServiceBuilder;
+}
+
+impl ServiceExt for Client {
+    async fn add_service(&self, config: Config) -> Result<Service, Error> {
+        let service = bare::ServiceExt::add_service(self.get_ref(), config).await?;
+        Ok(Service::new(service, self))
     }
 
-    /// A builder of a service, as the client's `ServiceExt` has one.
-    pub fn service_builder(&self) -> ServiceBuilder {
-        ServiceBuilder::new(self.get_ref().service_builder(), self)
+    fn service_builder(&self) -> ServiceBuilder {
+        ServiceBuilder::new(bare::ServiceExt::service_builder(self.get_ref()), self)
     }
 }
 

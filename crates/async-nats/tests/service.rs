@@ -10,7 +10,7 @@ use opentelemetry::trace::SpanKind;
 use otel_messaging_async_nats::{
     HeaderMap,
     otel::semconv,
-    service::{Config, Endpoint, error::Error},
+    service::{Config, Endpoint, ServiceExt, error::Error},
 };
 use otel_messaging_testing::{
     attributes::any,

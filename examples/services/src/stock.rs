@@ -1,6 +1,7 @@
 //! The stock: says whether there are enough apples, as a NATS service.
 
 use crate::{Result, day::Day};
+use async_nats::service::ServiceExt;
 use futures::StreamExt;
 use otel_messaging::async_nats; // The line that changes.
 

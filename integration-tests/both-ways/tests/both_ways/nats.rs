@@ -7,6 +7,7 @@ use async_nats::{
         consumer::{OrderedPushConsumer, PullConsumer, push},
         stream,
     },
+    service::{Request, ServiceExt},
 };
 use futures::StreamExt;
 use otel_messaging::{async_nats, otel::Batch};
@@ -81,6 +82,22 @@ async fn subscriptions_have_messages_and_batches() {
     let length = |batch: &Batch<async_nats::Message>| batch.len();
     assert_eq!(process_every_way!(batch, length), Ok(3));
     assert!(batches.flush().is_none());
+}
+
+#[tokio::test]
+async fn requests_to_a_service_are_processed() {
+    let client = connect().await;
+    let name = unique("service");
+    let service = client.service_builder().start(&name, "1.0.0").await.unwrap();
+    let mut prices = service.endpoint(&name).await.unwrap();
+    let answer = async {
+        let request = prices.next().await.unwrap();
+        request.process(request.respond(Ok("7".into()))).await.unwrap();
+        process_every_way!(request, |request: &Request| number(&request.message.payload))
+    };
+    let (answered, reply) = futures::join!(answer, client.request(name.clone(), "3".into()));
+    assert_eq!(answered, Ok(3));
+    assert_eq!(number(&reply.unwrap().payload), 7);
 }
 
 #[tokio::test]
