@@ -45,8 +45,8 @@ pub(super) async fn run(day: &Day, variables: &[Variable], collector: &str) -> R
                 failures.push("interrupted: what is shown is incomplete".into());
             }
             () = &mut limit => {
-                let ended = services.len();
-                failures.push(format!("{ended} of the services did not end, and were killed"));
+                let running = services.len();
+                failures.push(format!("{running} of the services did not end, and were killed"));
                 break;
             }
         }
