@@ -1,125 +1,100 @@
 //! The OpenTelemetry messaging conventions for Rust: spans, links, propagation and metrics,
 //! without a broker.
 //!
-//! This crate is what the client crates of otel-messaging stand on. A client crate says where a
-//! fact lives (the topic, the header, the offset); this crate says what it means: which span there
-//! is, what it is called, whom it links to, what is counted. It depends on the OpenTelemetry API
-//! alone, and has no async runtime.
+//! This crate is the engine of the client crates of otel-messaging. A client crate says where a
+//! fact lives (the topic, the header, the offset); this crate says what it means: which span
+//! starts, what it is called, which spans it links to, what is counted. It depends on the
+//! OpenTelemetry API alone and has no async runtime.
 //!
-//! Applications meet it as `otel` in the client crates: [`Instrumentation`] to choose what is
-//! recorded, [`Batch`] and [`Outcome`] where they process messages, [`CreationContext`] and
-//! [`Endpoint::restore`] for work that waits in a database.
+//! Applications use it as `otel` in the client crates: [`Instrumentation`] configures what is
+//! recorded, [`Batch`] and [`Outcome`] are used where messages are processed, [`CreationContext`]
+//! and [`Instrumenter::restore`] serve work that waits in a database. What a client crate needs is
+//! in [`client`].
 //!
-//! # The life of a message
+//! # The operations of a message
 //!
 //! | operation | kind | starts | ends | parent | links |
 //! |---|---|---|---|---|---|
-//! | create (batch) | PRODUCER | in the batch send | at once | ambient | a context the message carried |
-//! | send | PRODUCER | at the first poll, or with the call | with the broker's answer | ambient | a context the message carried |
+//! | create (batch) | PRODUCER | in the batch send | at once | ambient | a context that the message carried |
+//! | send | PRODUCER | at the first poll, or with the call | with the broker's answer | ambient | a context that the message carried |
 //! | send (batch, or a context that is kept) | CLIENT | at the call | with the broker's answer | ambient | every message's context |
 //! | receive | CLIENT | at the call, back-dated | at the hand-over | ambient | every message's context |
 //! | process | CONSUMER | at the first poll | with the handler's result | ambient, see [`ProcessParent`] | every message's context |
-//! | settle | CLIENT | at the call | with its result; at the hand-over, where none is waited for | ambient, else the process span | the message's context |
+//! | settle | CLIENT | at the call | with its result; at the hand-over, where no answer is awaited | ambient, else the process span | the message's context |
 //!
-//! The rules named R1 to R25 in these docs are listed in the repository's `ARCHITECTURE.md`.
+//! *Ambient* is the context that is current where the call is made. The *creation context* is the
+//! span context that travels in the message.
 //!
-//! # A client crate in short
+//! # How an operation ends
 //!
-//! Implement [`Message`] for what the client delivers and [`OutgoingMessage`] for what it sends,
-//! build an [`Endpoint`] where a client is made, and call [`Endpoint::send`],
-//! [`Endpoint::receive`] and [`Received::settle`] around the client's own calls. The toy broker in
-//! `otel-messaging-testing` does all of that in under 200 lines.
+//! An operation ends once, with what happened. An operation that is dropped unfinished ends as
+//! `cancelled` if the client had not taken the message, as a hand-over without an error if it had,
+//! and as `panic` while its thread unwinds.
+//!
+//! # Faults of telemetry code
+//!
+//! A panic of a span processor, an exporter, a sampler, a propagator or a hook never reaches the
+//! client: the span or the context is left out, and one diagnostic is logged.
+//!
+//! # When a provider is set late
+//!
+//! The global providers and the global propagator are looked up at the first operation. While
+//! there is none, each of the first 16 operations of a producer or consumer looks again, and then
+//! every 16th: the others skip that half as if it were switched off.
 //!
 //! # Features
 //!
-//! - `otel` (default): everything but what [`pass_through`] has. Without it the crate depends on
-//!   nothing; client crates turn it on with their own feature of that name.
+//! - `otel` (default): the telemetry. Without it the same types are empty, their methods do
+//!   nothing, and the crate depends on nothing. Client crates turn it on with their own feature of
+//!   that name.
 //! - `internal-logs` (default): diagnostics through OpenTelemetry's internal logging.
-//! - `bound-instruments`: record through the API's experimental bound instruments; the same
+//! - `bound-instruments`: records through the API's experimental bound instruments: the same
 //!   values, faster. Enable `experimental_metrics_bound_instruments` of `opentelemetry_sdk` with
 //!   it: an SDK that does not know bound instruments records nothing through them.
-//! - `serde`: [`CreationContext`] can be serialized.
+//! - `serde`: [`CreationContext`] implements `Serialize` and `Deserialize`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// These docs are about the telemetry.
+// The docs describe the build with telemetry, and name types that only that one has.
 #![cfg_attr(not(feature = "otel"), allow(rustdoc::broken_intra_doc_links))]
 
-#[cfg(feature = "otel")]
-mod active;
-#[cfg(feature = "otel")]
 mod batch;
+pub mod client;
 #[cfg(feature = "otel")]
-mod creation;
-#[cfg(feature = "otel")]
-mod destination;
-#[cfg(feature = "otel")]
-mod diagnostics;
-#[cfg(feature = "otel")]
-mod endpoint;
-mod gather;
-#[cfg(feature = "otel")]
-mod instrumentation;
-#[cfg(feature = "otel")]
-mod interned;
-#[cfg(feature = "otel")]
-mod links;
-#[cfg(feature = "otel")]
+mod instrumenter;
 mod message;
-#[cfg(feature = "otel")]
-mod metrics;
-#[cfg(feature = "otel")]
+#[cfg(not(feature = "otel"))]
+mod off;
 mod operation;
-mod outcome;
-pub mod pass_through;
-#[cfg(feature = "otel")]
-mod process_methods;
-#[cfg(feature = "otel")]
-mod propagation;
-#[cfg(feature = "otel")]
-mod receive;
-#[cfg(feature = "otel")]
-mod received;
-#[cfg(feature = "otel")]
-mod running;
-#[cfg(feature = "otel")]
+mod options;
 pub mod semconv;
 #[cfg(feature = "otel")]
-mod send;
-#[cfg(feature = "otel")]
-mod settings;
-#[cfg(feature = "otel")]
-mod stored;
-#[cfg(feature = "otel")]
-mod system;
-#[cfg(feature = "otel")]
-mod target;
-#[cfg(feature = "otel")]
-mod w3c;
+mod span;
+mod wrap;
 
-/// Builders, which are made by the type they build.
-#[cfg(feature = "otel")]
-pub mod builder {
-    pub use crate::{
-        endpoint::Builder as EndpointBuilder, instrumentation::Builder as InstrumentationBuilder,
-    };
-}
-
-#[cfg(feature = "otel")]
-pub use crate::{
-    active::ActiveOperation,
-    batch::Batch,
-    creation::CreationContext,
-    destination::Destination,
-    endpoint::{Clock, Endpoint},
-    instrumentation::{ExistingContext, Instrumentation, ProcessParent, ReceiveSpans},
-    message::{AttributeValue, Field, Message, NotInjected, OutgoingMessage},
-    operation::{Operation, OperationType},
-    propagation::Propagation,
-    received::{AsReceived, Received},
-    stored::Stored,
-    system::System,
+#[cfg(not(feature = "otel"))]
+pub use crate::off::{
+    ActiveOperation, CreationContext, Instrumentation, InstrumentationBuilder, Instrumenter,
 };
 pub use crate::{
-    gather::Gather,
-    outcome::{ErrorType, FailedMessages, Failure, Outcome},
+    batch::{batch::Batch, batches::Batches, incoming::Incoming},
+    message::{
+        destination::Destination,
+        error_type::{ErrorType, Failure},
+        outcome::{FailedMessages, Outcome},
+        received::{AsReceived, Received},
+        stored::Stored,
+        system::System,
+    },
+    operation::kind::{Operation, OperationType},
+    options::choices::{ExistingContext, ProcessParent, ReceiveSpans},
+};
+#[cfg(feature = "otel")]
+pub use crate::{
+    instrumenter::Instrumenter,
+    message::creation_context::CreationContext,
+    operation::active::ActiveOperation,
+    options::{
+        instrumentation::{Instrumentation, InstrumentationBuilder},
+        propagation::Propagation,
+    },
 };

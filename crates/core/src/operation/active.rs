@@ -1,0 +1,201 @@
+//! The guard of a running operation, which ends once.
+
+use std::mem;
+
+use opentelemetry::{Context, trace::SpanContext};
+
+use crate::{
+    Failure, Outcome, batch::share::Share, client::AttributeValue, client::run,
+    span::end::OperationState,
+};
+
+/// The guard of a running operation: its span and its metrics.
+///
+/// End it with [`end`](Self::end), [`fail`](Self::fail), [`reject`](Self::reject) or
+/// [`end_with`](Self::end_with). Dropped before that, it ends
+///
+/// - as a hand-over without an error, after [`handed_over`](Self::handed_over);
+/// - as `panic`, while its thread unwinds;
+/// - as `cancelled` otherwise.
+///
+/// The guard of a disabled instrumentation is empty and does nothing.
+#[derive(Debug)]
+#[must_use = "the operation ends when this is dropped"]
+pub struct ActiveOperation(State);
+
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "most operations run: a box would cost each of them")]
+enum State {
+    /// Disabled, suppressed, or ended.
+    None,
+    /// Neither span nor metrics: the application works in this context.
+    Context(Context),
+    Running(OperationState),
+    /// One message of a batch that is sent.
+    Share(Share),
+}
+
+impl ActiveOperation {
+    #[inline]
+    pub(crate) const fn none() -> Self {
+        Self(State::None)
+    }
+
+    pub(crate) const fn in_context(context: Context) -> Self {
+        Self(State::Context(context))
+    }
+
+    pub(crate) fn running(state: Option<OperationState>) -> Self {
+        Self(state.map_or(State::None, State::Running))
+    }
+
+    pub(crate) const fn share(share: Share) -> Self {
+        Self(State::Share(share))
+    }
+
+    #[inline]
+    pub(crate) fn take(&mut self) -> Self {
+        Self(self.take_state())
+    }
+
+    fn running_mut(&mut self) -> Option<&mut OperationState> {
+        match &mut self.0 {
+            State::Running(state) => Some(state),
+            State::None | State::Context(_) | State::Share(_) => None,
+        }
+    }
+
+    fn own_context(&self) -> Option<&Context> {
+        match &self.0 {
+            State::Context(context) => Some(context),
+            State::Running(state) => state.context(),
+            State::None | State::Share(_) => None,
+        }
+    }
+
+    /// Returns the context to work in: that of the process span of a process operation, and the
+    /// ambient one otherwise.
+    ///
+    /// Never hold an attached guard of it over an `.await`: use
+    /// [`opentelemetry::context::FutureExt::with_context`].
+    pub fn context(&self) -> Context {
+        self.own_context().cloned().unwrap_or_else(Context::current)
+    }
+
+    /// Returns the span's context; invalid if the operation has no span. The context of a span
+    /// that is not sampled is there until the message is handed to the client.
+    pub fn span_context(&self) -> SpanContext {
+        match &self.0 {
+            State::Running(state) => state.span_context().unwrap_or(SpanContext::NONE),
+            State::None | State::Context(_) | State::Share(_) => SpanContext::NONE,
+        }
+    }
+
+    /// Returns whether the span records: if not, attributes need not be computed.
+    pub const fn is_recording(&self) -> bool {
+        match &self.0 {
+            State::Running(state) => state.is_recording(),
+            State::None | State::Context(_) | State::Share(_) => false,
+        }
+    }
+
+    /// Adds an attribute to the span, if it records.
+    pub fn set_attribute<'a>(&mut self, key: &'static str, value: impl Into<AttributeValue<'a>>) {
+        if self.is_recording()
+            && let Some(state) = self.running_mut()
+        {
+            state.set_attribute(value.into().to_key_value(key));
+        }
+    }
+
+    /// Sets the partition that the broker chose, on span and metrics.
+    pub fn set_partition(&mut self, partition: u32) {
+        if let Some(state) = self.running_mut() {
+            state.set_partition(partition);
+        }
+    }
+
+    /// Says that the client has taken the message: it counts as sent from here on, and a drop ends
+    /// the operation without an error.
+    pub const fn handed_over(&mut self) {
+        match &mut self.0 {
+            State::Running(state) => state.handed_over(),
+            State::Share(share) => share.handed_over(),
+            State::None | State::Context(_) => {}
+        }
+    }
+
+    /// Runs `future` in the operation's context, and ends the operation with its result.
+    ///
+    /// Cancel safety: dropped before the end, the operation ends as dropped.
+    pub fn run<F>(self, future: F) -> impl Future<Output = F::Output>
+    where
+        F: Future<Output: Outcome>,
+    {
+        run(|| self, future, Outcome::failure)
+    }
+
+    /// Calls `work` with the operation's context current.
+    pub fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _current = self.own_context().map(|context| context.clone().attach());
+        work()
+    }
+
+    /// Ends the operation successfully.
+    #[inline]
+    pub fn end(mut self) {
+        self.finish(None);
+    }
+
+    /// Ends the operation with a failure. The messages of a send count as sent.
+    pub fn fail(mut self, failure: Failure) {
+        self.handed_over();
+        self.finish(Some(failure));
+    }
+
+    /// Ends the operation with a failure of the client, which refused the messages: they do not
+    /// count as sent.
+    pub fn reject(mut self, failure: Failure) {
+        self.finish(Some(failure));
+    }
+
+    /// Ends the operation as `outcome` says.
+    pub fn end_with<O: Outcome + ?Sized>(self, outcome: &O) {
+        self.end_classified(|| outcome.failure());
+    }
+
+    /// Ends the operation as `classify` says, which is not called where nothing records the result.
+    pub(crate) fn end_classified(self, classify: impl FnOnce() -> Option<Failure>) {
+        match &self.0 {
+            State::None | State::Context(_) => {}
+            State::Running(_) | State::Share(_) => match classify() {
+                Some(failure) => self.fail(failure),
+                None => self.end(),
+            },
+        }
+    }
+
+    fn finish(&mut self, failure: Option<Failure>) {
+        match self.take_state() {
+            State::Running(state) => state.end(failure),
+            State::Share(share) => share.end(failure),
+            State::None | State::Context(_) => {}
+        }
+    }
+
+    #[inline]
+    const fn take_state(&mut self) -> State {
+        mem::replace(&mut self.0, State::None)
+    }
+}
+
+impl Drop for ActiveOperation {
+    #[inline]
+    fn drop(&mut self) {
+        match self.take_state() {
+            State::Running(state) => state.end_dropped(),
+            // A share and a context end by their own drop.
+            State::None | State::Context(_) | State::Share(_) => {}
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Processing: the application works on a message.
+
+use opentelemetry::{Context, global::BoxedSpan, trace::TraceContextExt};
+
+use crate::{
+    ActiveOperation, Operation, ProcessParent, Received,
+    client::Message,
+    instrumenter::ambient,
+    span::start::{Start, Subject},
+};
+
+impl<M: Message> Received<M> {
+    /// Starts the process span and returns its guard, for code that is neither one future nor one
+    /// closure. Work in [`ActiveOperation::context`]; dropped without `end`, the span is recorded
+    /// as `cancelled`.
+    pub fn start_process(&self) -> ActiveOperation {
+        let Some(inner) = &self.instrumenter().0 else { return ActiveOperation::none() };
+        let Some(ambient) = ambient() else { return ActiveOperation::none() };
+        let creation = self.creation_context();
+        // Samplers and span processors see the message's baggage in the parent context.
+        let ambient = creation.bring_baggage(ambient);
+        let has_ambient = ambient.span().span_context().is_valid();
+        let creation_is_parent = creation.is_valid()
+            && match inner.settings.process_parent {
+                ProcessParent::Ambient => false,
+                ProcessParent::CreationContextIfNoAmbient => !has_ambient,
+                ProcessParent::CreationContext => true,
+            };
+        let start = Start::new(inner, Operation::PROCESS, Subject::Message(self.get_ref()), true)
+            .linked_to_creation(creation);
+        let (start, parent) = if creation_is_parent {
+            let parent = ambient.with_remote_span_context(creation.span_context().clone());
+            (start.linked_to(ambient.span().span_context()), Some(parent))
+        } else {
+            (start, None)
+        };
+        let state = start.begin(parent.as_ref().unwrap_or(&ambient));
+        let own = state.as_ref().and_then(|state| state.span_context());
+        let is_first = self.context.count(own.as_ref());
+        let context = |span: Option<BoxedSpan>| match span {
+            Some(span) => ambient.with_span(span),
+            // Without a span of its own, the message's context is propagated.
+            None if !has_ambient && creation.is_valid() => {
+                ambient.with_remote_span_context(creation.span_context().clone())
+            }
+            None => ambient.clone(),
+        };
+        let Some(state) = state else { return ActiveOperation::in_context(context(None)) };
+        let mut state = state.counting(u64::from(is_first));
+        state.work_in(context);
+        ActiveOperation::running(Some(state))
+    }
+}
+
+/// Calls `work` with an empty context, for callbacks that a client makes from within an unrelated
+/// call of the application.
+pub fn without_ambient<T>(work: impl FnOnce() -> T) -> T {
+    let _empty = Context::new().attach();
+    work()
+}

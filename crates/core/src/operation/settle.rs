@@ -1,0 +1,44 @@
+//! Settling: messages are acknowledged, rejected or committed.
+
+use opentelemetry::trace::TraceContextExt;
+
+use crate::{
+    ActiveOperation, Destination, Instrumenter, Operation, Received,
+    client::Message,
+    instrumenter::ambient,
+    span::start::{Start, Subject},
+};
+
+impl<M: Message> Received<M> {
+    /// Starts to settle this message: a CLIENT span that links to the creation context and is a
+    /// child of the ambient span, else of the one that processed the message first.
+    pub fn settle(&self, operation: Operation) -> ActiveOperation {
+        let Some(inner) = &self.instrumenter().0 else { return ActiveOperation::none() };
+        let Some(ambient) = ambient() else { return ActiveOperation::none() };
+        let is_wanted = inner.settings.settle_spans;
+        let start = Start::new(inner, operation, Subject::Message(self.get_ref()), is_wanted)
+            .linked_to_creation(self.creation_context());
+        let processed_by = (start.wants_span() && !ambient.span().span_context().is_valid())
+            .then(|| self.context.processed_by())
+            .flatten();
+        ActiveOperation::running(match processed_by {
+            Some(span) => start.begin(&ambient.with_remote_span_context(span)),
+            None => start.begin(&ambient),
+        })
+    }
+}
+
+impl Instrumenter {
+    /// Starts to settle messages that are not at hand, at one destination or several.
+    pub fn settle(
+        &self,
+        operation: Operation,
+        destination: Option<Destination<'_>>,
+    ) -> ActiveOperation {
+        let Some(inner) = &self.0 else { return ActiveOperation::none() };
+        let Some(ambient) = ambient() else { return ActiveOperation::none() };
+        let subject = Subject::Destination(destination);
+        let start = Start::new(inner, operation, subject, inner.settings.settle_spans);
+        ActiveOperation::running(start.begin(&ambient))
+    }
+}

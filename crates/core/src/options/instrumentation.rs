@@ -1,0 +1,238 @@
+//! The options of an application: one builder, one cheap handle.
+
+use std::{
+    borrow::Cow,
+    sync::{Arc, LazyLock},
+};
+
+use opentelemetry::{
+    Key, KeyValue,
+    metrics::MeterProvider,
+    trace::{Tracer, TracerProvider},
+};
+
+use crate::{
+    Destination, ErrorType, ExistingContext, Operation, ProcessParent, Propagation, ReceiveSpans,
+    options::settings::{Hook, Settings},
+    semconv,
+};
+
+/// Configuration shared by producers and consumers: providers, propagator, which spans to record.
+/// Cheap to clone.
+///
+/// [`Instrumentation::default`] uses the global providers and needs no set-up.
+///
+/// ```
+/// use otel_messaging_core::{Instrumentation, ProcessParent};
+///
+/// let instrumentation = Instrumentation::builder()
+///     .with_process_parent(ProcessParent::CreationContextIfNoAmbient)
+///     .with_settle_spans(false)
+///     .build();
+/// ```
+#[derive(Clone, Debug)]
+pub struct Instrumentation(Option<Arc<Settings>>);
+
+impl Instrumentation {
+    /// Makes a builder with the defaults.
+    pub fn builder() -> InstrumentationBuilder {
+        InstrumentationBuilder(Settings::default())
+    }
+
+    /// Switches telemetry and propagation off: every operation costs one branch.
+    pub const fn disabled() -> Self {
+        Self(None)
+    }
+
+    pub(crate) const fn settings(&self) -> Option<&Arc<Settings>> {
+        self.0.as_ref()
+    }
+}
+
+/// Uses the defaults, with the global providers. All defaults of a process share one handle.
+impl Default for Instrumentation {
+    fn default() -> Self {
+        static DEFAULT: LazyLock<Instrumentation> =
+            LazyLock::new(|| Instrumentation::builder().build());
+        DEFAULT.clone()
+    }
+}
+
+/// Builds an [`Instrumentation`]. Unset options keep their defaults.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct InstrumentationBuilder(Settings);
+
+impl InstrumentationBuilder {
+    /// Builds the instrumentation.
+    #[must_use = "the instrumentation is what the builder is for"]
+    pub fn build(self) -> Instrumentation {
+        Instrumentation(Some(Arc::new(self.0)))
+    }
+
+    /// Sets the tracer provider. Default: the global one, which may be set later.
+    pub fn with_tracer_provider<P>(mut self, provider: P) -> Self
+    where
+        P: TracerProvider + Send + Sync + 'static,
+        P::Tracer: Send + Sync + 'static,
+        <P::Tracer as Tracer>::Span: Send + Sync + 'static,
+    {
+        self.0.tracer_provider = Some(Box::new(provider));
+        self
+    }
+
+    /// Sets the meter provider. Default: the global one, which may be set later.
+    pub fn with_meter_provider(
+        mut self,
+        provider: impl MeterProvider + Send + Sync + 'static,
+    ) -> Self {
+        self.0.meter_provider = Some(Box::new(provider));
+        self
+    }
+
+    /// Sets the propagator that reads and writes headers. Default: [`Propagation::Global`].
+    pub fn with_propagator(mut self, propagator: Propagation) -> Self {
+        self.0.propagator = propagator;
+        self
+    }
+
+    /// Switches reading and writing of headers on or off. Default: on. While off, a context in a
+    /// forwarded message stays in it, as any header does.
+    pub const fn with_propagation(mut self, enabled: bool) -> Self {
+        self.0.propagation = enabled;
+        self
+    }
+
+    /// Switches spans on or off. Contexts are propagated either way. Default: on.
+    pub const fn with_tracing(mut self, enabled: bool) -> Self {
+        self.0.tracing = enabled;
+        self
+    }
+
+    /// Switches metrics on or off. Default: on.
+    pub const fn with_metrics(mut self, enabled: bool) -> Self {
+        self.0.metrics = enabled;
+        self
+    }
+
+    /// Sets which receives make spans. Default: [`ReceiveSpans::All`].
+    pub const fn with_receive_spans(mut self, receive_spans: ReceiveSpans) -> Self {
+        self.0.receive_spans = receive_spans;
+        self
+    }
+
+    /// Switches spans of settling (acknowledging, committing) on or off. Their metrics stay.
+    /// Default: on.
+    pub const fn with_settle_spans(mut self, enabled: bool) -> Self {
+        self.0.settle_spans = enabled;
+        self
+    }
+
+    /// Switches the create spans of batch sends on or off. While on, each message of a batch gets a
+    /// span and a context of its own; while off, all messages carry the send span's context.
+    /// Default: on.
+    pub const fn with_create_spans(mut self, enabled: bool) -> Self {
+        self.0.create_spans = enabled;
+        self
+    }
+
+    /// Sets the parent of the process span of a single message. Default:
+    /// [`ProcessParent::Ambient`].
+    pub const fn with_process_parent(mut self, parent: ProcessParent) -> Self {
+        self.0.process_parent = parent;
+        self
+    }
+
+    /// Sets how to treat trace headers that are already on an outgoing message. Default:
+    /// [`ExistingContext::Replace`].
+    pub const fn with_existing_context(mut self, existing: ExistingContext) -> Self {
+        self.0.existing_context = existing;
+        self
+    }
+
+    /// Sets the maximum number of links per span; match the SDK's `max_links_per_span`, which the
+    /// API does not tell. Further links go to child spans named `links`, so that none is lost.
+    /// Default: `OTEL_SPAN_LINK_COUNT_LIMIT`, else 128.
+    ///
+    /// The batch's span itself is started with all links, so that the sampler sees them. The SDK
+    /// keeps the first ones and counts the others as dropped: `dropped_links_count` of that span is
+    /// the number of links that its child spans carry. Raise the limit here and in the SDK to have
+    /// all links on one span and a count of zero.
+    pub const fn with_link_limit(mut self, limit: usize) -> Self {
+        self.0.link_limit = if limit == 0 { 1 } else { limit };
+        self
+    }
+
+    /// Sets how many distinct destination names may appear in span names and metrics; later ones
+    /// are left out there, unless they have a template. Default: 200.
+    pub const fn with_destination_limit(mut self, limit: usize) -> Self {
+        self.0.destination_limit = limit;
+        self
+    }
+
+    /// Gives destinations a low-cardinality template, which replaces the name in span names and
+    /// metrics. It is called for destinations whose client knows no template.
+    pub fn with_destination_templates<F>(mut self, template: F) -> Self
+    where
+        F: Fn(&str) -> Option<Cow<'static, str>> + Send + Sync + 'static,
+    {
+        self.0.destination_templates = Some(Hook(Box::new(template)));
+        self
+    }
+
+    /// Makes no span for operations for which `filter` returns false. Their contexts are still
+    /// propagated, and their metrics stay. `filter` must be quick: it runs for every operation.
+    pub fn with_filter<F>(mut self, filter: F) -> Self
+    where
+        F: Fn(Operation, Option<&Destination<'_>>) -> bool + Send + Sync + 'static,
+    {
+        self.0.filter = Some(Hook(Box::new(filter)));
+        self
+    }
+
+    /// Adds attributes to the span of every operation when it starts, so that samplers see them.
+    pub fn with_attributes<F>(mut self, attributes: F) -> Self
+    where
+        F: Fn(Operation, Option<&Destination<'_>>) -> Vec<KeyValue> + Send + Sync + 'static,
+    {
+        self.0.attributes = Some(Hook(Box::new(attributes)));
+        self
+    }
+
+    /// Renames classes of errors, for example to shorten type names. `error_types` gets the class
+    /// that would be reported and returns the one to report instead; there must be few of them.
+    pub fn with_error_types<F>(mut self, error_types: F) -> Self
+    where
+        F: Fn(&ErrorType) -> Option<ErrorType> + Send + Sync + 'static,
+    {
+        self.0.error_types = Some(Hook(Box::new(error_types)));
+        self
+    }
+
+    /// Records message keys that are UTF-8. Of the clients, only Kafka's messages have keys.
+    /// Default: off.
+    pub const fn with_message_keys(mut self, enabled: bool) -> Self {
+        self.0.message_keys = enabled;
+        self
+    }
+
+    /// Records body and envelope sizes, in bytes. Default: off.
+    pub const fn with_message_sizes(mut self, enabled: bool) -> Self {
+        self.0.message_sizes = enabled;
+        self
+    }
+
+    /// Records the headers of these names as `messaging.header.<name>`, where they are UTF-8. The
+    /// last value of a repeated header counts. Default: none.
+    pub fn with_captured_headers<N: Into<String>>(
+        mut self,
+        names: impl IntoIterator<Item = N>,
+    ) -> Self {
+        let attribute = |name: String| {
+            let key = format!("{}{}", semconv::HEADER_PREFIX, name.to_lowercase());
+            (name, Key::new(key))
+        };
+        self.0.captured_headers = names.into_iter().map(Into::into).map(attribute).collect();
+        self
+    }
+}

@@ -1,0 +1,196 @@
+//! The options that an application chose, and its hooks.
+
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{PoisonError, RwLock},
+};
+
+use opentelemetry::{
+    InstrumentationScope, Key, KeyValue,
+    global::{self, BoxedTracer, ObjectSafeTracerProvider},
+    metrics::{Meter, MeterProvider},
+};
+
+use crate::{
+    Destination, ErrorType, ExistingContext, Operation, ProcessParent, Propagation, ReceiveSpans,
+    options::diagnostics::{Diagnostic, Diagnostics},
+};
+
+/// The default of every SDK for the links of a span. The builder and the SDK's own environment
+/// variable override it.
+const DEFAULT_LINK_LIMIT: usize = 128;
+const DEFAULT_DESTINATION_LIMIT: usize = 200;
+
+/// The options of one instrumentation.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the builder")]
+pub(crate) struct Settings {
+    pub(crate) tracer_provider: Option<Box<dyn ObjectSafeTracerProvider + Send + Sync>>,
+    pub(crate) meter_provider: Option<Box<dyn MeterProvider + Send + Sync>>,
+    pub(crate) propagator: Propagation,
+    pub(crate) propagation: bool,
+    pub(crate) tracing: bool,
+    pub(crate) metrics: bool,
+    pub(crate) receive_spans: ReceiveSpans,
+    pub(crate) settle_spans: bool,
+    pub(crate) create_spans: bool,
+    pub(crate) process_parent: ProcessParent,
+    pub(crate) existing_context: ExistingContext,
+    pub(crate) link_limit: usize,
+    pub(crate) message_keys: bool,
+    pub(crate) message_sizes: bool,
+    pub(crate) captured_headers: Vec<(String, Key)>,
+    pub(crate) destination_limit: usize,
+    destinations: RwLock<HashSet<Box<str>>>,
+    pub(crate) destination_templates:
+        Option<Hook<dyn Fn(&str) -> Option<Cow<'static, str>> + Send + Sync>>,
+    pub(crate) filter:
+        Option<Hook<dyn Fn(Operation, Option<&Destination<'_>>) -> bool + Send + Sync>>,
+    pub(crate) attributes:
+        Option<Hook<dyn Fn(Operation, Option<&Destination<'_>>) -> Vec<KeyValue> + Send + Sync>>,
+    pub(crate) error_types: Option<Hook<dyn Fn(&ErrorType) -> Option<ErrorType> + Send + Sync>>,
+    pub(crate) diagnostics: Diagnostics,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let link_limit = std::env::var("OTEL_SPAN_LINK_COUNT_LIMIT")
+            .ok()
+            .and_then(|limit| limit.trim().parse().ok())
+            .filter(|&limit| limit > 0);
+        Self {
+            tracer_provider: None,
+            meter_provider: None,
+            propagator: Propagation::Global,
+            propagation: true,
+            tracing: true,
+            metrics: true,
+            receive_spans: ReceiveSpans::All,
+            settle_spans: true,
+            create_spans: true,
+            process_parent: ProcessParent::Ambient,
+            existing_context: ExistingContext::Replace,
+            link_limit: link_limit.unwrap_or(DEFAULT_LINK_LIMIT),
+            message_keys: false,
+            message_sizes: false,
+            captured_headers: Vec::new(),
+            destination_limit: DEFAULT_DESTINATION_LIMIT,
+            destinations: RwLock::default(),
+            destination_templates: None,
+            filter: None,
+            attributes: None,
+            error_types: None,
+            diagnostics: Diagnostics::default(),
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) fn tracer(&self, scope: InstrumentationScope) -> BoxedTracer {
+        match &self.tracer_provider {
+            Some(provider) => BoxedTracer::new(provider.boxed_tracer(scope)),
+            None => global::tracer_with_scope(scope),
+        }
+    }
+
+    /// Returns the meter; `None` while the global provider is the API's own no-op.
+    pub(crate) fn meter(&self, scope: InstrumentationScope) -> Option<Meter> {
+        if let Some(provider) = &self.meter_provider {
+            return Some(provider.meter_with_scope(scope));
+        }
+        let provider = global::meter_provider();
+        // The API's no-op provider is an empty struct, and nothing else tells it from a real one.
+        // A real provider holds a pipeline.
+        (size_of_val(&*provider) > 0).then(|| provider.meter_with_scope(scope))
+    }
+
+    /// Returns whether `name` is among the first distinct ones, which may become labels.
+    pub(crate) fn admits(&self, name: &str) -> bool {
+        let names = self.destinations.read().unwrap_or_else(PoisonError::into_inner);
+        let (is_known, is_full) = (names.contains(name), names.len() >= self.destination_limit);
+        // A subscriber of the diagnostic may send messages too: release the lock first.
+        drop(names);
+        if is_known {
+            return true;
+        }
+        if is_full {
+            self.diagnostics.report(Diagnostic::TooManyDestinations);
+            return false;
+        }
+        let mut names = self.destinations.write().unwrap_or_else(PoisonError::into_inner);
+        if names.len() < self.destination_limit {
+            names.insert(name.into());
+        }
+        names.contains(name)
+    }
+
+    pub(crate) fn template(&self, name: &str) -> Option<Cow<'static, str>> {
+        let Hook(template) = self.destination_templates.as_ref()?;
+        self.guard(Diagnostic::HookPanicked, || template(name)).flatten()
+    }
+
+    pub(crate) fn passes(
+        &self,
+        operation: Operation,
+        destination: Option<&Destination<'_>>,
+    ) -> bool {
+        match &self.filter {
+            Some(Hook(filter)) => self
+                .guard(Diagnostic::HookPanicked, || filter(operation, destination))
+                .unwrap_or(true),
+            None => true,
+        }
+    }
+
+    pub(crate) fn extra_attributes(
+        &self,
+        operation: Operation,
+        destination: Option<&Destination<'_>>,
+    ) -> Option<Vec<KeyValue>> {
+        let Hook(attributes) = self.attributes.as_ref()?;
+        self.guard(Diagnostic::HookPanicked, || attributes(operation, destination))
+    }
+
+    pub(crate) fn error_type(&self, error_type: ErrorType) -> ErrorType {
+        match &self.error_types {
+            Some(Hook(rename)) => {
+                let renamed = self.guard(Diagnostic::HookPanicked, || rename(&error_type));
+                renamed.flatten().unwrap_or(error_type)
+            }
+            None => error_type,
+        }
+    }
+
+    /// Runs code of the application or of its telemetry, whose panic must not reach the client;
+    /// reports `diagnostic` if it panics.
+    pub(crate) fn guard<T>(&self, diagnostic: Diagnostic, code: impl FnOnce() -> T) -> Option<T> {
+        let result = catch_unwind(AssertUnwindSafe(code)).ok();
+        if result.is_none() {
+            self.diagnostics.report(diagnostic);
+        }
+        result
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("propagator", &self.propagator)
+            .field("propagation", &self.propagation)
+            .field("tracing", &self.tracing)
+            .field("metrics", &self.metrics)
+            .field("receive_spans", &self.receive_spans)
+            .field("settle_spans", &self.settle_spans)
+            .field("create_spans", &self.create_spans)
+            .field("process_parent", &self.process_parent)
+            .field("existing_context", &self.existing_context)
+            .field("link_limit", &self.link_limit)
+            .field("destination_limit", &self.destination_limit)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A function that the application gave.
+pub(crate) struct Hook<F: ?Sized>(pub(crate) Box<F>);

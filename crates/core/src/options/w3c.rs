@@ -1,0 +1,249 @@
+//! W3C Trace Context and Baggage: a `traceparent` is written and parsed without an allocation.
+//!
+//! Parsing follows the text of the recommendations, which is stricter than the SDK's propagator:
+//! that one takes short ids, signs and trailing dashes.
+//!
+//! The API's `TraceState` implements Level 1 of the recommendation. A `tracestate` with a key that
+//! only Level 2 allows cannot be represented, and is dropped whole.
+
+use opentelemetry::{
+    SpanId, TraceFlags, TraceId,
+    baggage::{Baggage, KeyValueMetadata},
+    trace::{SpanContext, TraceState},
+};
+
+pub(crate) const TRACEPARENT: &str = "traceparent";
+pub(crate) const TRACESTATE: &str = "tracestate";
+pub(crate) const BAGGAGE: &str = "baggage";
+
+const TRACEPARENT_LENGTH: usize = 55;
+/// <https://www.w3.org/TR/trace-context-2/#tracestate-header-field-values>
+const MAX_TRACESTATE_MEMBERS: usize = 32;
+/// 32 members of a 256-byte key, an equals sign, a 256-byte value and a comma; what is longer
+/// cannot be valid, so a megabyte of header is not even looked at.
+const MAX_TRACESTATE_LENGTH: usize = MAX_TRACESTATE_MEMBERS * (256 + 1 + 256 + 1 + 2);
+/// <https://www.w3.org/TR/baggage/#limits>
+const MAX_BAGGAGE_LENGTH: usize = 8192;
+const MAX_BAGGAGE_MEMBERS: usize = 64;
+
+/// A written `traceparent`, on the stack; aligned, as text is checked by the word.
+#[repr(align(8))]
+pub(crate) struct Traceparent([u8; TRACEPARENT_LENGTH]);
+
+impl Traceparent {
+    pub(crate) fn of(span_context: &SpanContext) -> Self {
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        write_hex(&span_context.trace_id().to_bytes(), &mut text[3..35]);
+        write_hex(&span_context.span_id().to_bytes(), &mut text[36..52]);
+        if span_context.is_sampled() {
+            text[54] = b'1';
+        }
+        Self(text)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        // Only hex digits and dashes were written, so this is never empty.
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// Writes two digits a byte, four bytes at a time.
+fn write_hex(bytes: &[u8], text: &mut [u8]) {
+    for (&bytes, digits) in bytes.as_chunks().0.iter().zip(text.as_chunks_mut().0) {
+        let word = u64::from(u32::from_be_bytes(bytes));
+        let word = (word | word << 16) & 0x0000_ffff_0000_ffff;
+        let word = (word | word << 8) & 0x00ff_00ff_00ff_00ff;
+        let values = (word | word << 4) & LOWER_HALVES;
+        *digits = digits_of(values).to_be_bytes();
+    }
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const LOWER_HALVES: u64 = 0x0f * ONES;
+
+/// The digits of eight values below 16; values above become something else.
+const fn digits_of(values: u64) -> u64 {
+    let letters = (values + 6 * ONES) >> 4 & ONES;
+    // All bits of a letter's byte: the gap in the code between the digits and the letters.
+    let letters = (letters << 8).wrapping_sub(letters);
+    let gap = (b'a' - b'0' - 10) as u64 * ONES;
+    values + b'0' as u64 * ONES + (letters & gap)
+}
+
+/// Reads a span context from the two headers. A bad `tracestate` is dropped alone; a bad
+/// `traceparent` takes both with it.
+#[inline]
+pub(crate) fn parse_span_context(
+    traceparent: &[u8],
+    tracestate: Option<&[u8]>,
+) -> Option<SpanContext> {
+    let (trace_id, span_id, flags) = parse_traceparent(traceparent)?;
+    let state = tracestate.and_then(parse_tracestate).unwrap_or(TraceState::NONE);
+    Some(SpanContext::new(trace_id, span_id, flags, true, state))
+}
+
+/// <https://www.w3.org/TR/trace-context-2/#traceparent-header-field-values>
+#[inline]
+pub(crate) fn parse_traceparent(text: &[u8]) -> Option<(TraceId, SpanId, TraceFlags)> {
+    let (text, more) = trim(text).split_first_chunk::<TRACEPARENT_LENGTH>()?;
+    if text[2] != b'-' || text[35] != b'-' || text[52] != b'-' {
+        return None;
+    }
+    let [version, flags, ..] =
+        read_word([text[0], text[1], text[53], text[54], b'0', b'0', b'0', b'0'])?;
+    match (version, more) {
+        (0xff, _) => return None,
+        // A future version may have more fields, which start with a dash.
+        (_, []) | (1.., [b'-', ..]) => {}
+        _ => return None,
+    }
+    let trace_id = TraceId::from_bytes(read_hex(&text[3..35])?);
+    let span_id = SpanId::from_bytes(read_hex(&text[36..52])?);
+    let flags = TraceFlags::new(flags) & TraceFlags::SAMPLED;
+    (trace_id != TraceId::INVALID && span_id != SpanId::INVALID)
+        .then_some((trace_id, span_id, flags))
+}
+
+/// Reads two digits a byte; there are four bytes or a multiple of that.
+#[inline]
+fn read_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    const { assert!(N.is_multiple_of(4)) };
+    let mut bytes = [0; N];
+    for (bytes, &digits) in bytes.as_chunks_mut().0.iter_mut().zip(text.as_chunks().0) {
+        *bytes = read_word(digits)?;
+    }
+    Some(bytes)
+}
+
+/// Reads the four bytes that eight lower-case digits stand for.
+#[inline]
+fn read_word(digits: [u8; 8]) -> Option<[u8; 4]> {
+    let digits = u64::from_be_bytes(digits);
+    // What a letter's lower half counts from one; anything but a digit or such a letter is not
+    // what its value is written as.
+    let letters = digits >> 6 & ONES;
+    let values = (digits & LOWER_HALVES) + 9 * letters;
+    if values & !LOWER_HALVES != 0 || digits_of(values) != digits {
+        return None;
+    }
+    let word = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
+    let word = (word | word >> 8) & 0x0000_ffff_0000_ffff;
+    let [_, _, _, _, bytes @ ..] = (word | word >> 16).to_be_bytes();
+    Some(bytes)
+}
+
+/// <https://www.w3.org/TR/trace-context-2/#tracestate-header>: all of it, or nothing.
+pub(crate) fn parse_tracestate(text: &[u8]) -> Option<TraceState> {
+    if text.len() > MAX_TRACESTATE_LENGTH {
+        return None;
+    }
+    let text = str::from_utf8(text).ok()?;
+    let mut members = Vec::new();
+    for member in text.split(',').map(trim_str).filter(|member| !member.is_empty()) {
+        let (key, value) = member.split_once('=')?;
+        let printable = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        let complete = !key.is_empty() && !key.ends_with('@') && !value.is_empty();
+        if !printable || !complete || members.len() == MAX_TRACESTATE_MEMBERS {
+            return None;
+        }
+        members.push((key, value));
+    }
+    // The rest of the grammar (characters of a key, lengths, `=` in a value) is the API's to check.
+    TraceState::from_key_value(members).ok()
+}
+
+pub(crate) fn write_baggage(baggage: &Baggage) -> String {
+    let mut text = String::new();
+    for (key, value, metadata) in sorted_baggage(baggage) {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        percent_encode(key.trim(), &mut text);
+        text.push('=');
+        percent_encode(value.trim(), &mut text);
+        if !metadata.is_empty() {
+            text.push(';');
+            text.push_str(metadata);
+        }
+    }
+    text
+}
+
+/// The members of a baggage in an order that does not change from run to run.
+pub(crate) fn sorted_baggage(baggage: &Baggage) -> Vec<(&str, &str, &str)> {
+    let mut members: Vec<_> = baggage
+        .iter()
+        .map(|(key, (value, metadata))| (key.as_str(), value.as_str(), metadata.as_str()))
+        .collect();
+    members.sort_unstable();
+    members
+}
+
+/// <https://www.w3.org/TR/baggage/#header-content>; members that are malformed are left out.
+pub(crate) fn parse_baggage(text: &[u8]) -> Option<Baggage> {
+    if text.len() > MAX_BAGGAGE_LENGTH {
+        return None;
+    }
+    let text = str::from_utf8(text).ok()?;
+    let baggage: Baggage =
+        text.split(',').take(MAX_BAGGAGE_MEMBERS).filter_map(parse_baggage_member).collect();
+    (!baggage.is_empty()).then_some(baggage)
+}
+
+fn parse_baggage_member(member: &str) -> Option<KeyValueMetadata> {
+    let mut parts = member.split(';');
+    let (key, value) = parts.next()?.split_once('=')?;
+    let (key, value) = (percent_decode(key.trim())?, percent_decode(value.trim())?);
+    let properties: Vec<String> =
+        parts.filter_map(|property| percent_decode(property.trim())).collect();
+    Some(KeyValueMetadata::new(key, value, properties.join(";").as_str()))
+}
+
+/// Encodes what may not stand in a baggage value, and the percent sign itself.
+fn percent_encode(text: &str, into: &mut String) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for character in text.chars() {
+        if character.is_ascii_graphic() && !matches!(character, '"' | ',' | ';' | '=' | '%') {
+            into.push(character);
+        } else {
+            for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+                into.push('%');
+                into.push(char::from(DIGITS[usize::from(byte >> 4)]));
+                into.push(char::from(DIGITS[usize::from(byte & 15)]));
+            }
+        }
+    }
+}
+
+/// Decodes `%XX`; a percent sign without two digits stands for itself. `None` if the result is
+/// not UTF-8.
+fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let decoded = (first == b'%')
+            .then(|| str::from_utf8(tail.get(..2)?).ok())
+            .flatten()
+            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let (byte, skip) = decoded.map_or((first, 1), |byte| (byte, 3));
+        bytes.push(byte);
+        rest = &rest[skip..];
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// Without the optional white space that may surround a header's value.
+fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}
+
+fn trim_str(text: &str) -> &str {
+    text.trim_matches([' ', '\t'])
+}
+
+#[cfg(test)]
+mod tests;

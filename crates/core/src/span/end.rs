@@ -1,0 +1,244 @@
+//! How an operation ends: span and metrics end together, with the same duration and error.
+
+use std::{mem, sync::Arc, thread, time::SystemTime};
+
+use opentelemetry::{
+    Context, KeyValue,
+    global::BoxedSpan,
+    trace::{Span, SpanContext, Status, TraceContextExt},
+};
+
+use crate::{
+    ErrorType, Failure, OperationType,
+    instrumenter::{Inner, Started},
+    options::diagnostics::Diagnostic,
+    semconv,
+    span::{metrics::Messages, target::Target},
+};
+
+/// Failed messages of one batch that get an event: the default limit of SDKs.
+const MAX_FAILURE_EVENTS: usize = 128;
+
+/// An operation that runs: its span, its clock and its metrics.
+#[derive(Debug)]
+pub(crate) struct OperationState {
+    inner: Arc<Inner>,
+    target: Arc<Target>,
+    partition: Option<u32>,
+    span: OwnSpan,
+    is_recording: bool,
+    started: Started,
+    /// How many messages the operation is about, and adds to its counter.
+    messages: u64,
+    /// How many of these the client refused.
+    withdrawn: u64,
+    handed_over: bool,
+}
+
+/// Where the span of an operation is.
+#[derive(Debug)]
+enum OwnSpan {
+    None,
+    Alone(BoxedSpan),
+    /// The application works in this context, whose span it is.
+    Current(Context),
+    /// The application works in this context, and the operation has no span.
+    WithoutSpan(Context),
+}
+
+impl OwnSpan {
+    fn set_attribute(&mut self, attribute: KeyValue) {
+        match self {
+            Self::Alone(span) => span.set_attribute(attribute),
+            Self::Current(context) => context.span().set_attribute(attribute),
+            Self::None | Self::WithoutSpan(_) => {}
+        }
+    }
+
+    fn add_event(&mut self, name: &'static str, attributes: Vec<KeyValue>) {
+        match self {
+            Self::Alone(span) => span.add_event(name, attributes),
+            Self::Current(context) => context.span().add_event(name, attributes),
+            Self::None | Self::WithoutSpan(_) => {}
+        }
+    }
+
+    fn set_status(&mut self, status: Status) {
+        match self {
+            Self::Alone(span) => span.set_status(status),
+            Self::Current(context) => context.span().set_status(status),
+            Self::None | Self::WithoutSpan(_) => {}
+        }
+    }
+
+    fn end(&mut self, time: SystemTime) {
+        match self {
+            Self::Alone(span) => span.end_with_timestamp(time),
+            Self::Current(context) => context.span().end_with_timestamp(time),
+            Self::None | Self::WithoutSpan(_) => {}
+        }
+    }
+}
+
+impl OperationState {
+    pub(crate) fn new(
+        inner: Arc<Inner>,
+        target: Arc<Target>,
+        partition: Option<u32>,
+        span: Option<BoxedSpan>,
+        started: Started,
+    ) -> Self {
+        let is_recording = span.as_ref().is_some_and(BoxedSpan::is_recording);
+        let span = span.map_or(OwnSpan::None, OwnSpan::Alone);
+        Self {
+            inner,
+            target,
+            partition,
+            span,
+            is_recording,
+            started,
+            messages: 1,
+            withdrawn: 0,
+            handed_over: false,
+        }
+    }
+
+    pub(crate) const fn counting(mut self, messages: u64) -> Self {
+        self.messages = messages;
+        self
+    }
+
+    pub(crate) const fn is_recording(&self) -> bool {
+        self.is_recording
+    }
+
+    /// Returns the context that the application works in, if the operation has one.
+    pub(crate) const fn context(&self) -> Option<&Context> {
+        match &self.span {
+            OwnSpan::Current(context) | OwnSpan::WithoutSpan(context) => Some(context),
+            OwnSpan::None | OwnSpan::Alone(_) => None,
+        }
+    }
+
+    /// Returns the span's context, if the operation has a span.
+    pub(crate) fn span_context(&self) -> Option<SpanContext> {
+        match &self.span {
+            OwnSpan::Alone(span) => Some(span.span_context().clone()),
+            OwnSpan::Current(context) => Some(context.span().span_context().clone()),
+            OwnSpan::None | OwnSpan::WithoutSpan(_) => None,
+        }
+    }
+
+    /// Drops a span that does not record, once its context was written: it need not be kept until
+    /// the broker answers.
+    pub(crate) fn drop_unless_recording(&mut self) {
+        if !self.is_recording {
+            self.span = OwnSpan::None;
+        }
+    }
+
+    /// Has the application work in the context that `make` makes of the span, if there is one.
+    pub(crate) fn work_in(&mut self, make: impl FnOnce(Option<BoxedSpan>) -> Context) {
+        self.span = match mem::replace(&mut self.span, OwnSpan::None) {
+            OwnSpan::Alone(span) => OwnSpan::Current(make(Some(span))),
+            _ => OwnSpan::WithoutSpan(make(None)),
+        };
+    }
+
+    pub(crate) fn set_attribute(&mut self, attribute: KeyValue) {
+        if self.is_recording {
+            self.span.set_attribute(attribute);
+        }
+    }
+
+    pub(crate) fn set_partition(&mut self, partition: u32) {
+        if self.partition.is_none() {
+            if self.is_recording {
+                self.span.set_attribute(self.target.partition_attribute(partition));
+            }
+            self.partition = Some(partition);
+        }
+    }
+
+    pub(crate) const fn handed_over(&mut self) {
+        self.handed_over = true;
+    }
+
+    /// Takes out messages that the client refused: they were never sent, and are not counted.
+    pub(crate) const fn withdraw(&mut self, messages: u64) {
+        self.withdrawn = messages;
+    }
+
+    /// Ends an operation that was dropped: it was handed over, or it was interrupted.
+    pub(crate) fn end_dropped(self) {
+        let interrupted = || {
+            let panicking = thread::panicking();
+            Failure::new(if panicking { ErrorType::PANIC } else { ErrorType::CANCELLED })
+        };
+        let failure = (!self.handed_over).then(interrupted);
+        self.end(failure);
+    }
+
+    pub(crate) fn end(mut self, failure: Option<Failure>) {
+        let inner = Arc::clone(&self.inner);
+        let settings = &inner.settings;
+        let elapsed = self.started.elapsed();
+        let failure = failure.map(|mut failure| {
+            failure.error_type = settings.error_type(failure.error_type);
+            failure
+        });
+        if self.started.instant.is_some()
+            && let Some(instruments) = inner.providers.known_instruments()
+        {
+            let messages = self.counted(failure.as_ref());
+            let error = failure.as_ref().map(|failure| &failure.error_type);
+            let operation = self.target.operation.operation_type();
+            let series = self.target.series(self.partition);
+            settings.guard(Diagnostic::ProviderPanicked, || {
+                instruments.record(operation, series, elapsed, messages, error);
+            });
+        }
+        if !self.is_recording {
+            return;
+        }
+        let time = self.started.time.map_or_else(SystemTime::now, |time| time + elapsed);
+        settings.guard(Diagnostic::ProviderPanicked, || {
+            if let Some(failure) = failure {
+                self.mark_failed(failure);
+            }
+            self.span.end(time);
+        });
+    }
+
+    fn counted(&self, failure: Option<&Failure>) -> Messages {
+        let all = self.messages.saturating_sub(self.withdrawn);
+        match (self.target.operation.operation_type(), failure) {
+            (OperationType::Settle | OperationType::Create, _) => Messages::default(),
+            (OperationType::Receive | OperationType::Process, _) | (OperationType::Send, None) => {
+                Messages { succeeded: all, failed: 0 }
+            }
+            // The client refused them, so they were never sent.
+            (OperationType::Send, Some(_)) if !self.handed_over => Messages::default(),
+            (OperationType::Send, Some(failure)) => {
+                let failed = match failure.messages.len() as u64 {
+                    0 => all,
+                    some => some.saturating_sub(self.withdrawn).min(all),
+                };
+                Messages { succeeded: all - failed, failed }
+            }
+        }
+    }
+
+    fn mark_failed(&mut self, failure: Failure) {
+        for (index, error) in failure.messages.into_iter().take(MAX_FAILURE_EVENTS) {
+            let attributes = vec![
+                KeyValue::new(semconv::EXCEPTION_TYPE, error.into_value()),
+                KeyValue::new(semconv::EXCEPTION_MESSAGE, format!("message {index} of the batch")),
+            ];
+            self.span.add_event("exception", attributes);
+        }
+        let error_type = failure.error_type.into_value();
+        self.span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, error_type));
+        self.span.set_status(Status::Error { description: failure.description });
+    }
+}

@@ -1,0 +1,216 @@
+//! The links of an operation on several messages, and what its span says instead.
+
+use std::{mem, time::SystemTime};
+
+use opentelemetry::{
+    Context, KeyValue,
+    global::BoxedSpan,
+    trace::{Link, Span, SpanBuilder, SpanContext, SpanKind, TraceContextExt},
+};
+
+use crate::{
+    Destination, OperationType, Received,
+    client::{AttributeValue, Message},
+    instrumenter::{Inner, Started},
+    options::diagnostics::Diagnostic,
+    semconv,
+    span::start::opt_in_attributes,
+};
+
+/// The messages of an operation on several of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Members<'a> {
+    pub(crate) count: usize,
+    pub(crate) common: &'a Common<'a>,
+    /// Calls a function with the link of each message that has a context.
+    pub(crate) links: &'a dyn Fn(&mut dyn FnMut(Link)),
+}
+
+impl<'a> Members<'a> {
+    pub(crate) fn destination(&self) -> Option<Destination<'a>> {
+        self.common.shared_destination()
+    }
+
+    pub(crate) fn all_links(&self) -> Vec<Link> {
+        let mut all = Vec::with_capacity(self.count);
+        (self.links)(&mut |link| all.push(link));
+        all
+    }
+
+    /// Adds what holds for all messages to the span.
+    pub(crate) fn describe(&self, span: &mut BoxedSpan) {
+        let count = i64::try_from(self.count).unwrap_or(i64::MAX);
+        span.set_attribute(KeyValue::new(semconv::BATCH_MESSAGE_COUNT, count));
+        for &(key, value) in &self.common.attributes {
+            span.set_attribute(value.to_key_value(key));
+        }
+    }
+}
+
+/// What all messages of a batch have in common, which belongs on the span; the rest belongs on
+/// their links.
+///
+/// Specification: [Batch receiving](https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/#batch-receiving).
+pub(crate) struct Common<'a> {
+    operation: OperationType,
+    /// The first message's destination, without the partition if that differs.
+    destination: Option<Destination<'a>>,
+    has_one_name: bool,
+    has_one_template: bool,
+    attributes: Vec<(&'static str, AttributeValue<'a>)>,
+}
+
+impl<'a> Common<'a> {
+    /// Compares the messages. Their attributes are needed for a span only.
+    pub(crate) fn of<M: Message + 'a>(
+        operation: OperationType,
+        messages: impl IntoIterator<Item = &'a M>,
+        with_attributes: bool,
+    ) -> Self {
+        let mut messages = messages.into_iter();
+        let mut common = Self {
+            operation,
+            destination: None,
+            has_one_name: true,
+            has_one_template: true,
+            attributes: Vec::new(),
+        };
+        let Some(first) = messages.next() else { return common };
+        let mut destination = first.destination();
+        let mut has_one_partition = true;
+        if with_attributes {
+            first.attributes(operation, &mut |key, value| common.attributes.push((key, value)));
+        }
+        let mut seen = vec![1; common.attributes.len()];
+        let mut count = 1;
+        for message in messages {
+            count += 1;
+            let other = message.destination();
+            common.has_one_name &= other.name() == destination.name();
+            common.has_one_template &= other.template() == destination.template();
+            has_one_partition &= other.partition() == destination.partition();
+            // Compare only while something was the same in all messages so far.
+            if seen.iter().any(|&seen| seen == count - 1) {
+                message.attributes(operation, &mut |key, value| {
+                    let known = common.attributes.iter().position(|&known| known == (key, value));
+                    if let Some(index) = known {
+                        seen[index] += 1;
+                    }
+                });
+            }
+        }
+        let mut seen = seen.into_iter();
+        common.attributes.retain(|_| seen.next() == Some(count));
+        if !has_one_partition {
+            destination = destination.without_partition();
+        }
+        common.destination = Some(destination);
+        common
+    }
+
+    /// Returns the destination of the whole batch: the one that all messages have, or the template
+    /// of all their names.
+    fn shared_destination(&self) -> Option<Destination<'a>> {
+        let destination = self.destination?;
+        if self.has_one_name {
+            return Some(destination);
+        }
+        let template = destination.template().filter(|_| self.has_one_template)?;
+        Some(Destination::new("").with_template(template))
+    }
+
+    /// Makes the link to a message's creation context, with what holds for this message only and
+    /// `attributes`. A message without a context has no link.
+    pub(crate) fn link<M: Message>(
+        &self,
+        inner: &Inner,
+        received: &Received<M>,
+        mut attributes: Vec<KeyValue>,
+    ) -> Option<Link> {
+        let creation = received.creation_context();
+        if !creation.is_valid() {
+            return None;
+        }
+        let message = received.get_ref();
+        self.varying(message, &mut attributes);
+        opt_in_attributes(inner, message, |attribute| attributes.push(attribute));
+        Some(Link::new(creation.span_context().clone(), attributes, 0))
+    }
+
+    /// Adds the attributes in which this message differs from others.
+    fn varying<M: Message>(&self, message: &M, attributes: &mut Vec<KeyValue>) {
+        let mut push = |attribute| {
+            // Most have one: a list that grows by itself would take room for four.
+            if attributes.capacity() == 0 {
+                *attributes = vec![attribute];
+            } else {
+                attributes.push(attribute);
+            }
+        };
+        message.attributes(self.operation, &mut |key, value| {
+            if !self.attributes.contains(&(key, value)) {
+                push(value.to_key_value(key));
+            }
+        });
+        let common = self.destination.filter(|_| self.has_one_name);
+        if common.is_some_and(|common| common.partition().is_some()) {
+            return;
+        }
+        let destination = message.destination();
+        if common.is_none() {
+            push(KeyValue::new(semconv::DESTINATION_NAME, destination.name().to_owned()));
+        }
+        if let Some(partition) = destination.partition() {
+            push(KeyValue::new(semconv::DESTINATION_PARTITION_ID, partition.to_string()));
+        }
+    }
+}
+
+/// Puts the links that the SDK cut off `own` on child spans, so that none is lost.
+///
+/// The span was started with all `linked` links, so that its sampler saw them. The cut ones are made
+/// again here: few batches need that, whereas keeping the links would cost every batch. The
+/// children have no duration and no operation: they exist only to hold links.
+pub(crate) fn overflow_links(
+    inner: &Inner,
+    members: &Members<'_>,
+    linked: usize,
+    own: &SpanContext,
+    started: Started,
+) {
+    let limit = inner.settings.link_limit;
+    if linked <= limit {
+        return;
+    }
+    let parent = Context::new().with_remote_span_context(own.clone());
+    let time = started.time.unwrap_or_else(SystemTime::now);
+    let child = |links| {
+        let system = KeyValue::new(semconv::SYSTEM, inner.facts.system.name());
+        let builder = SpanBuilder {
+            name: "links".into(),
+            span_kind: Some(SpanKind::Internal),
+            start_time: Some(time),
+            attributes: Some(vec![system]),
+            links: Some(links),
+            events: None,
+        };
+        let Inner { settings, facts, providers, .. } = inner;
+        if let Some(mut child) = providers.start_span(settings, facts.system, builder, &parent) {
+            settings.guard(Diagnostic::ProviderPanicked, || child.end_with_timestamp(time));
+        }
+    };
+    let mut seen = 0;
+    let mut links = Vec::new();
+    (members.links)(&mut |link| {
+        seen += 1;
+        if seen > limit {
+            links.push(link);
+        }
+        if links.len() == limit {
+            child(mem::take(&mut links));
+        }
+    });
+    if !links.is_empty() {
+        child(links);
+    }
+}

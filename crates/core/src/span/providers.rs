@@ -1,0 +1,154 @@
+//! Where the tracer, the instruments and the propagator are looked up.
+
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU32, Ordering},
+};
+
+use opentelemetry::{
+    Context, InstrumentationScope,
+    global::{BoxedSpan, BoxedTracer},
+    trace::{Span, SpanBuilder, TraceContextExt, Tracer},
+};
+
+use crate::{
+    System,
+    options::{diagnostics::Diagnostic, propagation::Propagator, settings::Settings},
+    semconv,
+    span::metrics::Instruments,
+};
+
+/// The tracer, the instruments and the propagator of one instrumenter. Each is looked up until
+/// there is a real one, and then kept.
+#[derive(Debug, Default)]
+pub(crate) struct Providers {
+    tracer: OnceLock<BoxedTracer>,
+    tracer_lookups: Lookups,
+    instruments: OnceLock<Instruments>,
+    instruments_lookups: Lookups,
+    propagator: OnceLock<Propagator>,
+    propagator_lookups: Lookups,
+}
+
+/// Decides which operations look for a provider that was not there before: a look costs some
+/// hundred nanoseconds, so all of the first operations look, and then one of several.
+#[derive(Debug, Default)]
+struct Lookups(AtomicU32);
+
+impl Lookups {
+    const INTERVAL: u32 = 16;
+
+    fn is_due(&self) -> bool {
+        let operation = self.0.fetch_add(1, Ordering::Relaxed);
+        operation < Self::INTERVAL || operation.is_multiple_of(Self::INTERVAL)
+    }
+
+    /// Whether every operation still looks.
+    fn is_at_the_beginning(&self) -> bool {
+        self.0.load(Ordering::Relaxed) < Self::INTERVAL
+    }
+}
+
+impl Providers {
+    /// Returns whether a span that is started now may record: there is a tracer, or this operation
+    /// is one that looks for it.
+    #[inline]
+    pub(crate) fn wants_span(&self, settings: &Settings) -> bool {
+        settings.tracing && (self.tracer.get().is_some() || self.tracer_lookups.is_due())
+    }
+
+    /// Returns whether an operation that begins now may have a span when it ends.
+    #[inline]
+    pub(crate) fn may_want_span(&self, settings: &Settings) -> bool {
+        settings.tracing
+            && (self.tracer.get().is_some() || self.tracer_lookups.is_at_the_beginning())
+    }
+
+    /// Returns whether an operation that begins now may be measured when it ends.
+    #[inline]
+    pub(crate) fn may_measure(&self, settings: &Settings) -> bool {
+        settings.metrics
+            && (self.instruments.get().is_some() || self.instruments_lookups.is_at_the_beginning())
+    }
+
+    /// Returns the instruments, if they were found before.
+    #[inline]
+    pub(crate) fn known_instruments(&self) -> Option<&Instruments> {
+        self.instruments.get()
+    }
+
+    /// Starts a span, or returns `None` where the tracer is the API's no-op or its provider
+    /// panics.
+    pub(crate) fn start_span(
+        &self,
+        settings: &Settings,
+        system: System,
+        builder: SpanBuilder,
+        parent: &Context,
+    ) -> Option<BoxedSpan> {
+        // A no-op tracer makes no ids: it answers with the parent's context, or none.
+        let is_real = |span: &BoxedSpan| {
+            let own = span.span_context();
+            own.is_valid() && own.span_id() != parent.span().span_context().span_id()
+        };
+        let start = |tracer: &BoxedTracer| {
+            let build = || tracer.build_with_context(builder, parent);
+            settings.guard(Diagnostic::ProviderPanicked, build).filter(is_real)
+        };
+        if let Some(tracer) = self.tracer.get() {
+            return start(tracer);
+        }
+        let tracer =
+            settings.guard(Diagnostic::ProviderPanicked, || settings.tracer(scope_of(system)))?;
+        let span = start(&tracer);
+        if span.is_some() {
+            // If another thread was first, its tracer is real too.
+            let _ = self.tracer.set(tracer);
+        }
+        span
+    }
+
+    /// Returns the instruments, if there are any or this operation finds them.
+    #[inline]
+    pub(crate) fn instruments(&self, settings: &Settings, system: System) -> Option<&Instruments> {
+        if !settings.metrics {
+            return None;
+        }
+        if let Some(instruments) = self.instruments.get() {
+            return Some(instruments);
+        }
+        if !self.instruments_lookups.is_due() {
+            return None;
+        }
+        let look = || settings.meter(scope_of(system)).map(|meter| Instruments::new(&meter));
+        let instruments = settings.guard(Diagnostic::ProviderPanicked, look)??;
+        Some(self.instruments.get_or_init(|| instruments))
+    }
+
+    /// Returns the propagator. While the global one is the API's no-op, W3C with baggage.
+    pub(crate) fn propagator(&self, settings: &Settings) -> &Propagator {
+        if let Some(propagator) = self.propagator.get() {
+            return propagator;
+        }
+        if !self.propagator_lookups.is_due() {
+            return &Propagator::DEFAULT;
+        }
+        let resolve = || Propagator::resolve(&settings.propagator);
+        match settings.guard(Diagnostic::PropagatorPanicked, resolve) {
+            Some(Some(propagator)) => self.propagator.get_or_init(|| propagator),
+            // The application may still be setting up while there is no tracer either.
+            Some(None) if self.tracer.get().is_none() => &Propagator::DEFAULT,
+            Some(None) => self.propagator.get_or_init(|| Propagator::DEFAULT),
+            // It may panic again: each use is guarded.
+            None => self.propagator.get_or_init(|| Propagator::Global),
+        }
+    }
+}
+
+fn scope_of(system: System) -> InstrumentationScope {
+    let (name, version) = system.scope();
+    InstrumentationScope::builder(name)
+        .with_version(version)
+        .with_schema_url(semconv::SCHEMA_URL)
+        .build()
+}

@@ -1,0 +1,253 @@
+//! How an operation starts: everything that a span has at its start is decided here.
+
+use std::{mem, sync::Arc};
+
+use opentelemetry::{
+    Array, Context, KeyValue, StringValue, Value,
+    global::BoxedSpan,
+    trace::{Link, Span, SpanBuilder, SpanContext, SpanKind},
+};
+
+use crate::{
+    CreationContext, Destination, Operation, OperationType,
+    client::Message,
+    instrumenter::{Inner, Started},
+    semconv,
+    span::{
+        end::OperationState,
+        interned::Attribute,
+        links::{Members, overflow_links},
+        target::Target,
+    },
+};
+
+/// Room in a span's attributes for those that are added once the span is known to record, so that
+/// the list is allocated once.
+const LATER_ATTRIBUTES: usize = 8;
+
+/// What an operation is about.
+pub(crate) enum Subject<'a> {
+    Message(&'a dyn Message),
+    Batch(&'a Members<'a>),
+    /// No message is at hand.
+    Destination(Option<Destination<'a>>),
+}
+
+impl<'a> Subject<'a> {
+    fn destination(&self) -> Option<Destination<'a>> {
+        match self {
+            Self::Message(message) => Some(message.destination()),
+            Self::Batch(members) => members.destination(),
+            Self::Destination(destination) => *destination,
+        }
+    }
+}
+
+/// An operation that is about to start.
+pub(crate) struct Start<'a> {
+    inner: &'a Arc<Inner>,
+    operation: Operation,
+    subject: Subject<'a>,
+    destination: Option<Destination<'a>>,
+    wants_span: bool,
+    kind: SpanKind,
+    links: Vec<Link>,
+    /// How many messages the operation adds to its counter.
+    messages: u64,
+    started: Option<Started>,
+}
+
+impl<'a> Start<'a> {
+    /// Decides whether the operation has a span: only then is the rest worth its cost.
+    pub(crate) fn new(
+        inner: &'a Arc<Inner>,
+        operation: Operation,
+        subject: Subject<'a>,
+        is_wanted: bool,
+    ) -> Self {
+        let destination = subject.destination();
+        let wants_span = is_wanted
+            && inner.providers.wants_span(&inner.settings)
+            && inner.settings.passes(operation, destination.as_ref());
+        // Conventions, "Span kind". A send is a PRODUCER if messages carry its own context.
+        let kind = match operation.operation_type() {
+            OperationType::Create | OperationType::Send => SpanKind::Producer,
+            OperationType::Receive | OperationType::Settle => SpanKind::Client,
+            OperationType::Process => SpanKind::Consumer,
+        };
+        Self {
+            inner,
+            operation,
+            subject,
+            destination,
+            wants_span,
+            kind,
+            links: Vec::new(),
+            messages: 1,
+            started: None,
+        }
+    }
+
+    pub(crate) const fn wants_span(&self) -> bool {
+        self.wants_span
+    }
+
+    /// Says that a send's messages carry other contexts than the send span's own.
+    pub(crate) const fn as_client(mut self) -> Self {
+        self.kind = SpanKind::Client;
+        self
+    }
+
+    /// Back-dates the operation.
+    pub(crate) const fn since(mut self, started: Started) -> Self {
+        self.started = Some(started);
+        self
+    }
+
+    pub(crate) const fn counting(mut self, messages: u64) -> Self {
+        self.messages = messages;
+        self
+    }
+
+    /// Links the span to a context, if that is valid.
+    pub(crate) fn linked_to(mut self, span_context: &SpanContext) -> Self {
+        if self.wants_span && span_context.is_valid() {
+            let link = Link::with_context(span_context.clone());
+            if self.links.is_empty() {
+                // A list that grows by itself would take room for four.
+                self.links = Vec::with_capacity(1);
+            }
+            self.links.push(link);
+        }
+        self
+    }
+
+    pub(crate) fn linked_to_creation(self, creation: &CreationContext) -> Self {
+        self.linked_to(creation.span_context())
+    }
+
+    /// Starts the operation. Returns `None` if it has neither a span nor metrics.
+    pub(crate) fn begin(mut self, parent: &Context) -> Option<OperationState> {
+        let inner = self.inner;
+        let is_measured =
+            inner.providers.instruments(&inner.settings, inner.facts.system).is_some();
+        if !self.wants_span && !is_measured {
+            return None;
+        }
+        let started = self.started.unwrap_or_else(|| Started::now(false, is_measured));
+        let (settings, facts) = (&inner.settings, &inner.facts);
+        let target = inner.targets.find(self.operation, self.destination.as_ref(), facts, settings);
+        let partition = self.destination.and_then(|destination| destination.partition());
+        let mut span = None;
+        if self.wants_span {
+            if let Subject::Batch(members) = self.subject {
+                self.links = members.all_links();
+            }
+            let linked = self.links.len();
+            span = self.start_span(&target, partition, started, parent);
+            if let Some(span) = span.as_mut().filter(|span| span.is_recording()) {
+                self.describe(span);
+                if let Subject::Batch(members) = self.subject {
+                    overflow_links(inner, members, linked, span.span_context(), started);
+                }
+            }
+        }
+        let state = OperationState::new(Arc::clone(inner), target, partition, span, started);
+        Some(state.counting(self.messages))
+    }
+
+    /// Starts the span with all that samplers should see.
+    fn start_span(
+        &mut self,
+        target: &Target,
+        partition: Option<u32>,
+        started: Started,
+        parent: &Context,
+    ) -> Option<BoxedSpan> {
+        let Inner { settings, facts, providers, .. } = &**self.inner;
+        let mut attributes = Vec::with_capacity(
+            target.attributes.len() + facts.span_attributes.len() + LATER_ATTRIBUTES,
+        );
+        attributes.extend(target.attributes.iter().map(Attribute::to_key_value));
+        if let Some(destination) = &self.destination {
+            if !target.has_name() && !destination.name().is_empty() {
+                let name = destination.name().to_owned();
+                attributes.push(KeyValue::new(semconv::DESTINATION_NAME, name));
+            }
+            if destination.is_temporary() {
+                attributes.push(KeyValue::new(semconv::DESTINATION_TEMPORARY, true));
+            }
+            if destination.is_anonymous() {
+                attributes.push(KeyValue::new(semconv::DESTINATION_ANONYMOUS, true));
+            }
+        }
+        attributes.extend(partition.map(|id| target.partition_attribute(id)));
+        if let Some(extra) = settings.extra_attributes(self.operation, self.destination.as_ref()) {
+            attributes.extend(extra);
+        }
+        let links = mem::take(&mut self.links);
+        let builder = SpanBuilder {
+            name: target.span_name.clone(),
+            span_kind: Some(self.kind.clone()),
+            start_time: started.time,
+            attributes: Some(attributes),
+            links: (!links.is_empty()).then_some(links),
+            events: None,
+        };
+        providers.start_span(settings, facts.system, builder, parent)
+    }
+
+    /// Adds the attributes that samplers need not see, to a span that records.
+    fn describe(&self, span: &mut BoxedSpan) {
+        let operation = self.operation.operation_type();
+        let inner = self.inner;
+        if operation != OperationType::Create {
+            for attribute in inner.facts.span_attributes.iter().chain(inner.learned.get()) {
+                span.set_attribute(attribute.clone());
+            }
+        }
+        match self.subject {
+            Subject::Message(message) => {
+                message.attributes(operation, &mut |key, value| {
+                    span.set_attribute(value.to_key_value(key));
+                });
+                if operation != OperationType::Settle {
+                    opt_in_attributes(inner, message, |attribute| span.set_attribute(attribute));
+                }
+            }
+            Subject::Batch(members) => members.describe(span),
+            Subject::Destination(_) => {}
+        }
+    }
+}
+
+/// Calls `set` with the attributes of a message that the application opted in to.
+pub(crate) fn opt_in_attributes<M: Message + ?Sized>(
+    inner: &Inner,
+    message: &M,
+    mut set: impl FnMut(KeyValue),
+) {
+    let settings = &inner.settings;
+    if settings.message_keys
+        && let Some(attribute) = inner.facts.system.key_attribute()
+        && let Some(key) = message.key().and_then(|key| str::from_utf8(key).ok())
+    {
+        set(KeyValue::new(attribute, key.to_owned()));
+    }
+    if settings.message_sizes {
+        let size = |size: usize| Value::I64(i64::try_from(size).unwrap_or(i64::MAX));
+        if let Some(bytes) = message.body_size() {
+            set(KeyValue::new(semconv::MESSAGE_BODY_SIZE, size(bytes)));
+        }
+        if let Some(bytes) = message.envelope_size() {
+            set(KeyValue::new(semconv::MESSAGE_ENVELOPE_SIZE, size(bytes)));
+        }
+    }
+    for (name, key) in &settings.captured_headers {
+        if let Some(value) = message.header(name).and_then(|value| str::from_utf8(value).ok()) {
+            // A list, as headers may repeat.
+            let value = Value::Array(Array::String(vec![StringValue::from(value.to_owned())]));
+            set(KeyValue::new(key.clone(), value));
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! The span name, the attributes and the metric series of an operation on a destination, built once
+//! and shared.
+
+use std::{
+    borrow::Cow,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use opentelemetry::KeyValue;
+
+use crate::{
+    Destination, Operation,
+    message::destination::Label,
+    options::settings::Settings,
+    semconv,
+    span::{
+        facts::Facts,
+        interned::{self, Attribute},
+        metrics::Series,
+    },
+};
+
+/// Targets that are kept; further ones are built for each operation. Names are limited long before
+/// this, but the application may give any number of templates.
+const MAX_TARGETS: usize = 4096;
+const CHAINS: usize = 64;
+/// Leaves the upper bits of a hash, as many as number the chains.
+const CHAIN_SHIFT: u32 = u64::BITS - CHAINS.ilog2();
+/// Room for the partitions up to 4094 of a target; higher ones are left out of metrics.
+const PARTITION_BLOCKS: usize = 12;
+
+/// What the spans and the metrics of an operation on a destination have in common.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) operation: Operation,
+    label: OwnedLabel,
+    pub(crate) span_name: Cow<'static, str>,
+    /// The sampling-relevant attributes, without the partition.
+    pub(crate) attributes: Vec<Attribute>,
+    series_attributes: Vec<KeyValue>,
+    series: Series,
+    partitions: Partitions,
+}
+
+/// A partition of a target.
+#[derive(Debug)]
+struct Partition {
+    attribute: Attribute,
+    series: Series,
+}
+
+#[derive(Debug, PartialEq)]
+enum OwnedLabel {
+    Name(Box<str>),
+    Template(Box<str>),
+    Unnamed,
+    None,
+}
+
+impl Target {
+    fn new(operation: Operation, label: Label<'_>, facts: &Facts) -> Self {
+        let (destination, owned) = match label {
+            Label::Name(name) => {
+                (Some((semconv::DESTINATION_NAME, name)), OwnedLabel::Name(name.into()))
+            }
+            Label::Template(template) => (
+                Some((semconv::DESTINATION_TEMPLATE, template)),
+                OwnedLabel::Template(template.into()),
+            ),
+            Label::Unnamed => (None, OwnedLabel::Unnamed),
+            Label::None => (None, OwnedLabel::None),
+        };
+        let verb = operation.name();
+        // Conventions, "Span name": the server stands in only where no destination is meant.
+        let span_name = match (&destination, label, facts.server.as_deref()) {
+            (Some((_, name)), ..) => interned::text(format!("{verb} {name}")),
+            (None, Label::None, Some(server)) => interned::text(format!("{verb} {server}")),
+            _ => Cow::Borrowed(verb),
+        };
+        let mut attributes = vec![
+            Attribute::Static(semconv::SYSTEM, facts.system.name()),
+            Attribute::Static(semconv::OPERATION_NAME, verb),
+        ];
+        attributes.extend(destination.map(|(key, name)| Attribute::new(key, name)));
+        attributes.extend_from_slice(&facts.attributes);
+        let common: Vec<_> = attributes.iter().map(Attribute::to_key_value).collect();
+        let kind = operation.operation_type();
+        attributes.push(Attribute::Static(semconv::OPERATION_TYPE, kind.as_str()));
+        Self {
+            operation,
+            label: owned,
+            span_name,
+            attributes,
+            series: Series::new(common.clone(), kind),
+            series_attributes: common,
+            partitions: Partitions::default(),
+        }
+    }
+
+    /// Returns whether the attributes hold the destination's name already.
+    pub(crate) const fn has_name(&self) -> bool {
+        matches!(self.label, OwnedLabel::Name(_))
+    }
+
+    pub(crate) fn partition_attribute(&self, id: u32) -> KeyValue {
+        match self.partition(id) {
+            Some(partition) => partition.attribute.to_key_value(),
+            None => KeyValue::new(semconv::DESTINATION_PARTITION_ID, id.to_string()),
+        }
+    }
+
+    /// Returns the metric series, with the partition where one is known and not past the limit.
+    pub(crate) fn series(&self, partition: Option<u32>) -> &Series {
+        let partition = partition.and_then(|id| self.partition(id));
+        partition.map_or(&self.series, |partition| &partition.series)
+    }
+
+    fn partition(&self, id: u32) -> Option<&Partition> {
+        Some(self.partitions.place(id)?.get_or_init(|| {
+            let attribute = Attribute::new(semconv::DESTINATION_PARTITION_ID, &id.to_string());
+            let mut series = self.series_attributes.clone();
+            series.push(attribute.to_key_value());
+            Partition { attribute, series: Series::new(series, self.operation.operation_type()) }
+        }))
+    }
+
+    fn is(&self, operation: Operation, label: Label<'_>) -> bool {
+        self.operation == operation
+            && match (&self.label, label) {
+                (OwnedLabel::Name(known), Label::Name(text))
+                | (OwnedLabel::Template(known), Label::Template(text)) => **known == *text,
+                (OwnedLabel::Unnamed, Label::Unnamed) | (OwnedLabel::None, Label::None) => true,
+                _ => false,
+            }
+    }
+}
+
+/// The partitions of a target by their number, found without a lock, as every message looks one
+/// up. Each block is twice the size of the one before, and is allocated when it is needed.
+#[derive(Debug, Default)]
+struct Partitions([OnceLock<Box<[OnceLock<Partition>]>>; PARTITION_BLOCKS]);
+
+impl Partitions {
+    /// Returns the place of this partition; `None` past the limit.
+    fn place(&self, id: u32) -> Option<&OnceLock<Partition>> {
+        let number = id.checked_add(1)?;
+        let block = number.ilog2();
+        let size = 1 << block;
+        let places = self.0.get(block as usize)?;
+        let places = places.get_or_init(|| (0..size).map(|_| OnceLock::new()).collect());
+        places.get((number - size) as usize)
+    }
+}
+
+/// The targets of one instrumenter: a hash table whose chains only grow, so that it is read without
+/// a lock, as every operation looks one up.
+///
+/// `cargo xtask bench` compares it with a `RwLock<HashMap>`.
+#[derive(Debug)]
+pub(crate) struct Targets {
+    /// A random seed, against names that are chosen to collide.
+    seed: u64,
+    chains: [Chain; CHAINS],
+    kept: AtomicUsize,
+}
+
+type Chain = OnceLock<Box<Entry>>;
+
+#[derive(Debug)]
+struct Entry {
+    target: Arc<Target>,
+    next: Chain,
+}
+
+impl Default for Targets {
+    fn default() -> Self {
+        Self {
+            seed: RandomState::new().hash_one(()),
+            chains: [const { OnceLock::new() }; CHAINS],
+            kept: AtomicUsize::new(0),
+        }
+    }
+}
+
+impl Targets {
+    pub(crate) fn find(
+        &self,
+        operation: Operation,
+        destination: Option<&Destination<'_>>,
+        facts: &Facts,
+        settings: &Settings,
+    ) -> Arc<Target> {
+        let fallback = facts.fallback_destination();
+        let label = destination.or(fallback.as_ref()).map_or(Label::None, Destination::label);
+        if let Some(target) = self.get(operation, label) {
+            return target;
+        }
+        let Label::Name(name) = label else { return self.add(operation, label, facts) };
+        // A new name may have a template, or be past the limit on distinct names.
+        if let Some(template) = settings.template(name) {
+            let label = Label::Template(&template);
+            self.get(operation, label).unwrap_or_else(|| self.add(operation, label, facts))
+        } else if settings.admits(name) {
+            self.add(operation, label, facts)
+        } else {
+            let label = Label::Unnamed;
+            self.get(operation, label).unwrap_or_else(|| self.add(operation, label, facts))
+        }
+    }
+
+    fn get(&self, operation: Operation, label: Label<'_>) -> Option<Arc<Target>> {
+        let mut chain = self.chain(operation, label);
+        while let Some(entry) = chain.get() {
+            if entry.target.is(operation, label) {
+                return Some(Arc::clone(&entry.target));
+            }
+            chain = &entry.next;
+        }
+        None
+    }
+
+    fn add(&self, operation: Operation, label: Label<'_>, facts: &Facts) -> Arc<Target> {
+        let target = Arc::new(Target::new(operation, label, facts));
+        if self.kept.fetch_add(1, Ordering::Relaxed) >= MAX_TARGETS {
+            self.kept.fetch_sub(1, Ordering::Relaxed);
+            return target;
+        }
+        let mut chain = self.chain(operation, label);
+        loop {
+            let entry = chain.get_or_init(|| {
+                Entry { target: Arc::clone(&target), next: OnceLock::new() }.into()
+            });
+            // Another thread may have added this target or another one meanwhile.
+            if entry.target.is(operation, label) {
+                return Arc::clone(&entry.target);
+            }
+            chain = &entry.next;
+        }
+    }
+
+    /// Finds the chain by a hash that is weaker and faster than the standard library's; `Target::is`
+    /// compares the whole key.
+    fn chain(&self, operation: Operation, label: Label<'_>) -> &Chain {
+        let (kind, text) = match label {
+            Label::Name(name) => (0, name),
+            Label::Template(template) => (1, template),
+            Label::Unnamed => (2, ""),
+            Label::None => (3, ""),
+        };
+        // Verbs of one type are few: they may share a chain.
+        let kind = (operation.operation_type() as u64) << 2 | kind;
+        let hash = mix(self.seed ^ kind, text);
+        &self.chains[(hash >> CHAIN_SHIFT) as usize]
+    }
+}
+
+/// Mixes `text` into `hash`, eight bytes at a time.
+fn mix(hash: u64, text: &str) -> u64 {
+    let (words, rest) = text.as_bytes().as_chunks();
+    let rest = rest.iter().fold(text.len() as u64, |word, &byte| word << 8 | u64::from(byte));
+    let hash = words.iter().fold(hash, |hash, &word| fold(hash, u64::from_le_bytes(word)));
+    fold(hash, rest)
+}
+
+/// Multiplies, which mixes the upper bits best.
+const fn fold(hash: u64, word: u64) -> u64 {
+    /// Digits of pi: odd, and without a pattern.
+    const FACTOR: u64 = 0x243f_6a88_85a3_08d3;
+    (hash.rotate_left(5) ^ word).wrapping_mul(FACTOR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Instrumentation, Instrumenter, System};
+
+    const SYSTEM: System = System::new("test", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+
+    #[test]
+    fn a_target_is_built_once_whatever_chain_it_is_in() {
+        let instrumenter = Instrumenter::builder(SYSTEM).build(&Instrumentation::builder().build());
+        let inner = instrumenter.0.unwrap();
+        let targets = Targets::default();
+        // More than there are chains, so that some are shared.
+        let names: Vec<_> = (0..2 * CHAINS).map(|number| format!("orders.{number}")).collect();
+        let find = |name| {
+            let destination = Destination::new(name);
+            let settings = &inner.settings;
+            targets.find(Operation::PROCESS, Some(&destination), &inner.facts, settings)
+        };
+        let built: Vec<_> = names.iter().map(|name| find(name)).collect();
+        for (name, target) in names.iter().zip(&built) {
+            assert_eq!(target.span_name, format!("process {name}"));
+            assert!(Arc::ptr_eq(target, &find(name)));
+        }
+        let created = targets.get(Operation::CREATE, Label::Name("orders.0"));
+        assert!(created.is_none(), "another operation is another target");
+    }
+
+    #[test]
+    fn every_partition_has_its_place_up_to_the_limit() {
+        let partitions = Partitions::default();
+        let places: Vec<_> = (0..4095).map(|id| partitions.place(id).unwrap()).collect();
+        for (id, place) in (0..).zip(&places) {
+            assert!(std::ptr::eq(*place, partitions.place(id).unwrap()));
+            assert!(places[..id as usize].last().is_none_or(|last| !std::ptr::eq(*last, *place)));
+        }
+        assert!(partitions.place(4095).is_none());
+        assert!(partitions.place(u32::MAX).is_none());
+    }
+}
