@@ -1,6 +1,7 @@
 //! The types of the build without the feature `otel`: the same names and methods, of no size, which
 //! do nothing.
 #![allow(missing_docs, reason = "documented where the feature is on")]
+#![allow(clippy::unused_self, reason = "the methods of the other build")]
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -223,17 +224,14 @@ impl MessageContext {
         Self
     }
 
-    #[expect(clippy::unused_self, reason = "as where the feature is on")]
     pub(crate) const fn creation(&self) -> &CreationContext {
         &CreationContext::NONE
     }
 
-    #[expect(clippy::unused_self, reason = "as where the feature is on")]
     pub(crate) const fn instrumenter(&self) -> &Instrumenter {
         &Instrumenter
     }
 
-    #[expect(clippy::unused_self, reason = "as where the feature is on")]
     pub(crate) const fn share(&self) -> Self {
         Self
     }

@@ -24,7 +24,6 @@ use crate::{
 pub struct ActiveOperation(State);
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "most operations run: a box would cost each of them")]
 enum State {
     /// Disabled, suppressed, or ended.
     None,

@@ -135,7 +135,7 @@ async fn batches_and_kept_contexts_replace_too<B: Broker>(scene: &Scene<B>) {
     assert_untouched::<B>(&B::headers_of(&received));
 
     let creation = CreationContext::from_map([("traceparent", foreign(5))]);
-    scene.broker.send_created(message, &creation).await.expect("the message is sent");
+    scene.broker.send_with_context(message, &creation).await.expect("the message is sent");
     let received = scene.receive().await;
     assert_fields(&B::headers_of(&received), &foreign_context(5), None, &[]);
     assert_untouched::<B>(&B::headers_of(&received));

@@ -130,7 +130,7 @@ async fn failing<B: Broker>() {
 /// Of the core alone: a copy is settled under the span that processed the original.
 fn a_copy_is_the_same_message() {
     let telemetry = Telemetry::new();
-    let held = bare::endpoint(&telemetry).hold(Bare);
+    let held = bare::instrumenter(&telemetry).extract(Bare);
     let copy = held.map_ref(|message| *message);
     held.process_sync(|| ());
     copy.settle(bare::operation(OperationType::Settle)).end();

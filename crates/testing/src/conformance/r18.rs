@@ -1,7 +1,5 @@
 use opentelemetry_sdk::trace::Sampler;
-use otel_messaging_core::{
-    AsReceived as _, Batch, OperationType, builder::InstrumentationBuilder, semconv,
-};
+use otel_messaging_core::{AsReceived as _, Batch, InstrumentationBuilder, OperationType, semconv};
 
 use super::{
     Broker, Failing, Fault,
@@ -123,12 +121,13 @@ async fn switched_off<B: Broker>() {
 /// Of the core alone: what was held and never received is counted by what processes it first.
 fn what_is_pushed_is_counted_when_processed() {
     let telemetry = Telemetry::new();
-    let endpoint = bare::endpoint(&telemetry);
-    let held = endpoint.hold(Bare);
+    let instrumenter = bare::instrumenter(&telemetry);
+    let held = instrumenter.extract(Bare);
     held.process_sync(|| ());
     held.process_sync(|| ());
     let copy = held.map_ref(|message| *message);
-    let batch: Batch<_> = [endpoint.hold(Bare), copy, endpoint.hold(Bare)].into_iter().collect();
+    let batch: Batch<_> =
+        [instrumenter.extract(Bare), copy, instrumenter.extract(Bare)].into_iter().collect();
     batch.process_sync(|| ());
     let attributes = || {
         vec![

@@ -5,7 +5,7 @@ use std::{
 };
 
 use opentelemetry::trace::SpanKind;
-use otel_messaging_core::{AsReceived as _, Message as _, OperationType, semconv};
+use otel_messaging_core::{AsReceived as _, OperationType, client::Message as _, semconv};
 
 use super::{
     Broker, Failing,
@@ -120,7 +120,7 @@ async fn never_started<B: Broker>() {
 /// Of the core alone: whatever was started and dropped ends once.
 fn every_kind_of_operation() {
     let telemetry = Telemetry::new();
-    let endpoint = bare::endpoint(&telemetry);
+    let instrumenter = bare::instrumenter(&telemetry);
     let span = |kind: OperationType, otel_kind| {
         span(format!("{} orders", kind.as_str())).kind(otel_kind).attributes([
             (semconv::SYSTEM, "bare".into()),
@@ -129,26 +129,26 @@ fn every_kind_of_operation() {
             (semconv::DESTINATION_NAME, "orders".into()),
         ])
     };
-    drop(endpoint.send(operation(OperationType::Send), &mut Bare));
+    drop(instrumenter.send(operation(OperationType::Send), &mut Bare));
     let sent = || span(OperationType::Send, SpanKind::Producer);
     telemetry.assert_spans([sent().failing(&cancelled())]);
     telemetry.clear();
 
-    let mut handed_over = endpoint.send(operation(OperationType::Send), &mut Bare);
+    let mut handed_over = instrumenter.send(operation(OperationType::Send), &mut Bare);
     handed_over.handed_over();
     drop(handed_over);
     telemetry.assert_spans([sent()]);
     telemetry.clear();
 
-    drop(endpoint.hold(Bare).settle(operation(OperationType::Settle)));
-    drop(endpoint.settle(operation(OperationType::Settle), Some(Bare.destination())));
+    drop(instrumenter.extract(Bare).settle(operation(OperationType::Settle)));
+    drop(instrumenter.settle(operation(OperationType::Settle), Some(Bare.destination())));
     let settled = || span(OperationType::Settle, SpanKind::Client).failing(&cancelled());
     telemetry.assert_spans([settled(), settled()]);
     telemetry.clear();
 
     // Dropped by a panic: neither cancelled nor lost.
     let work = || {
-        let _operation = endpoint.hold(Bare).start_process();
+        let _operation = instrumenter.extract(Bare).start_process();
         panic!("this handler panics, as the test wants");
     };
     let result: Result<(), _> = catch_unwind(AssertUnwindSafe(work));
