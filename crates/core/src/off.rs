@@ -1,13 +1,14 @@
 //! The types of the build without the feature `otel`: the same names and methods, of no size, which
 //! do nothing.
 #![allow(missing_docs, reason = "documented where the feature is on")]
+#![allow(clippy::unused_self, reason = "the methods of the other build")]
 
 use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::{
     AsReceived, Batch, Destination, ErrorType, ExistingContext, Failure, Operation, Outcome,
     ProcessParent, ReceiveSpans, Received, System,
-    client::{AttributeValue, Message, NotInjected, OutgoingMessage, run},
+    client::{AttributeValue, Message, NotInjected, OutgoingMessage, Processing},
 };
 
 #[derive(Clone, Debug, Default)]
@@ -223,17 +224,14 @@ impl MessageContext {
         Self
     }
 
-    #[expect(clippy::unused_self, reason = "as where the feature is on")]
     pub(crate) const fn creation(&self) -> &CreationContext {
         &CreationContext::NONE
     }
 
-    #[expect(clippy::unused_self, reason = "as where the feature is on")]
     pub(crate) const fn instrumenter(&self) -> &Instrumenter {
         &Instrumenter
     }
 
-    #[expect(clippy::unused_self, reason = "as where the feature is on")]
     pub(crate) const fn share(&self) -> Self {
         Self
     }
@@ -280,11 +278,11 @@ impl ActiveOperation {
 
     pub const fn handed_over(&mut self) {}
 
-    pub fn run<F>(self, future: F) -> impl Future<Output = F::Output>
+    pub fn run<F>(self, future: F) -> Processing<'static, (), F>
     where
         F: Future<Output: Outcome>,
     {
-        run(|| self, future, Outcome::failure)
+        Processing::started(self, future)
     }
 
     pub fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {

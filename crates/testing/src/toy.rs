@@ -1,15 +1,15 @@
-//! A toy broker with its instrumented client: how a client crate is written, in a nutshell.
+//! A toy broker in memory and its instrumented client, which shows how a client crate is written.
 //!
-//! Read in this order:
+//! Read in this order; `docs/new-broker.md` in the repository explains each step.
 //!
-//! 1. [`broker`]: stands for the broker and the client library that nobody has instrumented.
-//! 2. [`message`]: says where the facts are. [`Record`] implements the core's `Message` and
+//! 1. [`broker`]: the broker and its bare client library, without telemetry.
+//! 2. [`message`]: where the facts are. [`Record`] implements the core's `Message` and
 //!    `OutgoingMessage`; the local type [`Message`] is what the application gets.
-//! 3. [`producer`]: calls the core before and after the client's own calls that send.
-//! 4. [`consumer`]: the same for what receives and settles.
+//! 3. [`producer`]: calls the core around the client's own calls that send.
+//! 4. [`consumer`]: calls the core around the client's own calls that receive and settle.
 //!
-//! Nowhere is a span built, a kind named or a link decided: a client crate says where a fact
-//! lives, and the core says what it means. The three modules that do so have less than 200 lines.
+//! No module builds a span, names a kind or decides on a link: a client crate says where a fact
+//! lives, and the core says what it means.
 //!
 //! ```
 //! use otel_messaging_core::Instrumentation;

@@ -4,7 +4,7 @@
 use std::{collections::HashSet, env, process::Command};
 
 use opentelemetry::SpanId;
-use otel_messaging_core::{Batch, CreationContext, Endpoint, Instrumentation, System};
+use otel_messaging_core::{Batch, CreationContext, Instrumentation, Instrumenter, System};
 use otel_messaging_testing::telemetry::Telemetry;
 
 const VARIABLE: &str = "OTEL_SPAN_LINK_COUNT_LIMIT";
@@ -23,12 +23,13 @@ fn seven_links_a_span() {
     let telemetry = Telemetry::new();
     let instrumentation =
         Instrumentation::builder().with_tracer_provider(telemetry.tracer_provider()).build();
-    let endpoint = Endpoint::builder(System::new("jobs", "jobs", "1")).build(&instrumentation);
+    let instrumenter =
+        Instrumenter::builder(System::new("jobs", "jobs", "1")).build(&instrumentation);
     let batch: Batch<_> = (1..=20)
         .map(|id| {
             let traceparent = format!("00-{id:032x}-{id:016x}-01");
             let context = CreationContext::from_map([("traceparent", traceparent)]);
-            endpoint.restore("nightly", context, id)
+            instrumenter.restore("nightly", context, id)
         })
         .collect();
     batch.process_sync(|| ());

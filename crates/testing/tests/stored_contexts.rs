@@ -14,7 +14,7 @@ use opentelemetry::{
     trace::{SpanKind, TraceContextExt as _, Tracer as _},
 };
 use opentelemetry_sdk::trace::SamplingDecision;
-use otel_messaging_core::{Batch, CreationContext, Endpoint, Instrumentation, System};
+use otel_messaging_core::{Batch, CreationContext, Instrumentation, Instrumenter, System};
 use otel_messaging_testing::{
     spans::{remote, span},
     telemetry::{SeenBySampler, Telemetry},
@@ -30,12 +30,12 @@ fn stored(telemetry: &Telemetry, name: &'static str) -> BTreeMap<String, String>
     CreationContext::current().to_map()
 }
 
-fn outbox(telemetry: &Telemetry) -> Endpoint {
+fn outbox(telemetry: &Telemetry) -> Instrumenter {
     let instrumentation = Instrumentation::builder()
         .with_tracer_provider(telemetry.tracer_provider())
         .with_meter_provider(telemetry.meter_provider())
         .build();
-    Endpoint::builder(OUTBOX).build(&instrumentation)
+    Instrumenter::builder(OUTBOX).build(&instrumentation)
 }
 
 #[test]
@@ -132,13 +132,13 @@ fn nothing_is_built_for_a_span_that_nobody_wants() {
         .with_tracer_provider(telemetry.tracer_provider())
         .with_tracing(false)
         .build();
-    let endpoint = Endpoint::builder(OUTBOX).build(&instrumentation);
+    let instrumenter = Instrumenter::builder(OUTBOX).build(&instrumentation);
     let asked = Arc::new(AtomicI64::new(0));
     let attributes = {
         let asked = Arc::clone(&asked);
         move |_: &_| vec![KeyValue::new("row", asked.fetch_add(1, Ordering::Relaxed))]
     };
-    let rows: Batch<_> = [endpoint.restore("invoices", creation, "row")].into_iter().collect();
+    let rows: Batch<_> = [instrumenter.restore("invoices", creation, "row")].into_iter().collect();
     rows.with_link_attributes(attributes).process_sync(|| ());
     assert_eq!(asked.load(Ordering::Relaxed), 0);
     telemetry.assert_spans([]);

@@ -73,6 +73,7 @@ mod process {
         instrumenter::ambient,
         options::diagnostics::Diagnostic,
         span::{
+            end::OperationState,
             links::{Common, Members},
             start::{Start, Subject},
         },
@@ -103,7 +104,7 @@ mod process {
             let members = Members { count: self.messages.len(), common: &common, links: &links };
             let subject = Subject::Batch(&members);
             let state = Start::new(inner, Operation::PROCESS, subject, true).begin(&ambient);
-            let own = state.as_ref().and_then(|state| state.span_context());
+            let own = state.as_ref().and_then(OperationState::span_context);
             let is_first = |message: &&Received<_>| message.context.count(own.as_ref());
             let first_times = messages().filter(is_first).count() as u64;
             let Some(state) = state else { return ActiveOperation::none() };

@@ -6,7 +6,10 @@ use crate::{
     ActiveOperation, Operation, ProcessParent, Received,
     client::Message,
     instrumenter::ambient,
-    span::start::{Start, Subject},
+    span::{
+        end::OperationState,
+        start::{Start, Subject},
+    },
 };
 
 impl<M: Message> Received<M> {
@@ -35,7 +38,7 @@ impl<M: Message> Received<M> {
             (start, None)
         };
         let state = start.begin(parent.as_ref().unwrap_or(&ambient));
-        let own = state.as_ref().and_then(|state| state.span_context());
+        let own = state.as_ref().and_then(OperationState::span_context);
         let is_first = self.context.count(own.as_ref());
         let context = |span: Option<BoxedSpan>| match span {
             Some(span) => ambient.with_span(span),

@@ -51,7 +51,7 @@ impl Instrumenter {
         let Some(inner) = &self.0 else { return ActiveOperation::none() };
         let Some(ambient) = ambient() else { return ActiveOperation::none() };
         let state = Start::new(inner, operation, Subject::Message(message), true)
-            .as_client()
+            .of_client_kind()
             .linked_to_creation(creation)
             .begin(&ambient);
         inner.inject(creation.span_context(), &creation.to_context(), message);
@@ -90,7 +90,7 @@ impl Inner {
         let existing = self.existing_context(message, &ambient);
         let start = Start::new(self, operation, Subject::Message(message), true);
         let mut state = match &existing {
-            Existing::Kept(creation) => start.as_client().linked_to(creation).begin(&ambient),
+            Existing::Kept(creation) => start.of_client_kind().linked_to(creation).begin(&ambient),
             Existing::Replaced(creation) => start.linked_to(creation).begin(&ambient),
             Existing::None => start.begin(&ambient),
         };
@@ -122,7 +122,7 @@ impl Inner {
         let start = Start::new(self, operation, Subject::Batch(&members), true)
             .since(started)
             .counting(messages.len() as u64);
-        let start = if carries_own { start } else { start.as_client() };
+        let start = if carries_own { start } else { start.of_client_kind() };
         let state = start.begin(&ambient);
         for (message, created) in messages.iter_mut().zip(&created) {
             if created.carries_send_span {

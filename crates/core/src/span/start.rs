@@ -93,7 +93,7 @@ impl<'a> Start<'a> {
     }
 
     /// Says that a send's messages carry other contexts than the send span's own.
-    pub(crate) const fn as_client(mut self) -> Self {
+    pub(crate) const fn of_client_kind(mut self) -> Self {
         self.kind = SpanKind::Client;
         self
     }
@@ -134,7 +134,10 @@ impl<'a> Start<'a> {
         if !self.wants_span && !is_measured {
             return None;
         }
-        let started = self.started.unwrap_or_else(|| Started::now(false, is_measured));
+        // A span that is measured starts at the measured time, so that both durations are equal.
+        let started = self
+            .started
+            .unwrap_or_else(|| Started::now(self.wants_span && is_measured, is_measured));
         let (settings, facts) = (&inner.settings, &inner.facts);
         let target = inner.targets.find(self.operation, self.destination.as_ref(), facts, settings);
         let partition = self.destination.and_then(|destination| destination.partition());

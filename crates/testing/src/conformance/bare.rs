@@ -1,8 +1,8 @@
 //! The core without a broker: for what a rule says of it alone.
 
 use otel_messaging_core::{
-    Destination, Endpoint, Field, Instrumentation, Message, NotInjected, Operation, OperationType,
-    OutgoingMessage, System,
+    Destination, Instrumentation, Instrumenter, Operation, OperationType, System,
+    client::{Field, Message, NotInjected, OutgoingMessage},
 };
 
 use crate::telemetry::Telemetry;
@@ -27,13 +27,13 @@ impl OutgoingMessage for Bare {
     }
 }
 
-/// An endpoint that reports to `telemetry`.
-pub(super) fn endpoint(telemetry: &Telemetry) -> Endpoint {
+/// An instrumenter that reports to `telemetry`.
+pub(super) fn instrumenter(telemetry: &Telemetry) -> Instrumenter {
     let instrumentation = Instrumentation::builder()
         .with_tracer_provider(telemetry.tracer_provider())
         .with_meter_provider(telemetry.meter_provider())
         .build();
-    Endpoint::builder(System::new("bare", "bare", "1")).build(&instrumentation)
+    Instrumenter::builder(System::new("bare", "bare", "1")).build(&instrumentation)
 }
 
 /// The operation of this type, called as its type is.

@@ -4,7 +4,7 @@ use std::{borrow::Cow, future::Future};
 
 use opentelemetry::InstrumentationScope;
 use otel_messaging_core::{
-    AsReceived, Batch, CreationContext, Instrumentation, OperationType, semconv,
+    AsReceived, Batch, CreationContext, Instrumentation, Operation, OperationType, System, semconv,
 };
 
 use crate::attributes::ExpectedValue;
@@ -22,20 +22,16 @@ pub trait Broker: Sized + Send + Sync + 'static {
     where
         Self: 'a;
 
-    /// The value of `messaging.system`.
-    const SYSTEM: &'static str;
-    /// The instrumentation scope's name and version.
-    const SCOPE: (&'static str, &'static str);
-    /// The system's verb for sending.
-    const SEND: &'static str;
-    /// The system's verb for receiving.
-    const RECEIVE: &'static str;
-    /// The verb of [`settle`](Self::settle), if the system has settlement.
-    const SETTLE: Option<&'static str>;
+    /// The system, as the client crate's `semconv` names it.
+    const SYSTEM: System;
+    /// The operation that sends.
+    const SEND: Operation;
+    /// The operation that receives.
+    const RECEIVE: Operation;
+    /// The operation of [`settle`](Self::settle), if the system has settlement.
+    const SETTLE: Option<Operation>;
     /// Which values a header may have besides text.
     const HEADERS: Headers;
-    /// The attribute for a message's key, where messages have one.
-    const KEY: Option<&'static str>;
     /// Whether the client knows the envelope's size of what it sends.
     const ENVELOPE_SIZE: bool;
     /// Whether destinations have partitions, which [`Outgoing::partition`] chooses from.
@@ -71,12 +67,6 @@ pub trait Broker: Sized + Send + Sync + 'static {
         instrumentation: &Instrumentation,
     ) -> impl Future<Output = Self> + Send;
 
-    /// Runs `future` on the runtime, so that it may move from thread to thread. Says whether it
-    /// came to its end, rather than panicking: `tokio::spawn(future).await.is_ok()`.
-    fn spawn(
-        future: impl Future<Output = ()> + Send + 'static,
-    ) -> impl Future<Output = bool> + Send;
-
     /// What the telemetry of `operation` calls the destination that the test calls `name`.
     fn destination(&self, operation: OperationType, name: &str) -> String {
         let _ = operation;
@@ -93,7 +83,7 @@ pub trait Broker: Sized + Send + Sync + 'static {
     fn send(&self, message: Outgoing) -> impl Future<Output = Result<Place, Outgoing>> + Send;
 
     /// Sends a message that was created in `creation`.
-    fn send_created(
+    fn send_with_context(
         &self,
         message: Outgoing,
         creation: &CreationContext,
@@ -128,15 +118,6 @@ pub trait Broker: Sized + Send + Sync + 'static {
         async {}
     }
 
-    /// `message.process_with(handler).await`, by the local type's own method.
-    fn process_with<'a, F>(
-        message: Self::Message<'a>,
-        handler: impl FnOnce(Self::Message<'a>) -> F + Send,
-    ) -> impl Future<Output = ()>
-    where
-        Self: 'a,
-        F: Future<Output = ()> + Send;
-
     /// Settles a message: where [`SETTLE`](Self::SETTLE) is none, nothing. An error is that of
     /// [`Fault::Settle`].
     fn settle<'a>(
@@ -146,7 +127,10 @@ pub trait Broker: Sized + Send + Sync + 'static {
 
     /// Makes the next operation that can meet `fault` do so. Says what its telemetry will then
     /// tell, or none if this client cannot fail so; then nothing happens.
-    fn inject(&self, fault: Fault) -> Option<Failing>;
+    fn inject(&self, fault: Fault) -> Option<Failing> {
+        let _ = fault;
+        None
+    }
 
     /// A message for `destination` that has no room for a context, but can be sent, if there is
     /// such a thing.
@@ -163,8 +147,9 @@ pub trait Broker: Sized + Send + Sync + 'static {
 
     /// The instrumentation scope of all telemetry.
     fn scope() -> InstrumentationScope {
-        InstrumentationScope::builder(Self::SCOPE.0)
-            .with_version(Self::SCOPE.1)
+        let (name, version) = Self::SYSTEM.scope();
+        InstrumentationScope::builder(name)
+            .with_version(version)
             .with_schema_url(semconv::SCHEMA_URL)
             .build()
     }

@@ -121,7 +121,7 @@ impl<B: Broker> Scene<B> {
     pub(super) fn common(&self, operation: OperationType) -> Attributes {
         let Client { server, group, .. } = self.broker.client(operation);
         let mut attributes = vec![
-            (semconv::SYSTEM, B::SYSTEM.into()),
+            (semconv::SYSTEM, B::SYSTEM.name().into()),
             (semconv::OPERATION_NAME, self.verb(operation).into()),
         ];
         attributes.extend(group.map(|group| (semconv::CONSUMER_GROUP_NAME, group.into())));
@@ -134,9 +134,9 @@ impl<B: Broker> Scene<B> {
 
     pub(super) fn verb(&self, operation: OperationType) -> &'static str {
         match operation {
-            OperationType::Send => B::SEND,
-            OperationType::Receive => B::RECEIVE,
-            OperationType::Settle => B::SETTLE.expect("the system has settlement"),
+            OperationType::Send => B::SEND.name(),
+            OperationType::Receive => B::RECEIVE.name(),
+            OperationType::Settle => B::SETTLE.expect("the system has settlement").name(),
             other => other.as_str(),
         }
     }

@@ -1,6 +1,6 @@
 use opentelemetry::{Context, context::FutureExt as _, trace::TraceContextExt as _};
 use opentelemetry_sdk::trace::Sampler;
-use otel_messaging_core::{AsReceived as _, builder::InstrumentationBuilder};
+use otel_messaging_core::{AsReceived as _, InstrumentationBuilder};
 
 use super::{
     Broker,

@@ -27,7 +27,7 @@ async fn given_with_the_message<B: Broker>() {
     let creation = CreationContext::from_context(&creation.with_baggage(baggage));
     // Also where the message carries another one.
     let message = order().with_headers([("traceparent", foreign(2))]);
-    let send = async { scene.broker.send_created(message, &creation).await };
+    let send = async { scene.broker.send_with_context(message, &creation).await };
     let place = scene.within("request", send).await.expect("the message is sent");
     scene.telemetry.assert_spans([
         span("request").label("request"),
@@ -43,7 +43,7 @@ async fn given_with_the_message<B: Broker>() {
 
     // A context that is none is none: the send span's own is carried.
     scene.telemetry.clear();
-    let place = scene.broker.send_created(order(), &CreationContext::NONE).await;
+    let place = scene.broker.send_with_context(order(), &CreationContext::NONE).await;
     let place = place.expect("the message is sent");
     let spans = scene.telemetry.assert_spans([scene.sent(place)]);
     let headers = B::headers_of(&scene.receive().await);

@@ -14,7 +14,7 @@ pub async fn r16_baggage_comes_with_the_message<B: Broker>() {
     a_message_without_leaves_the_ambient(&scene).await;
     a_batch_has_the_ambient(&scene).await;
     it_travels_on(&scene).await;
-    let off = |builder: otel_messaging_core::builder::InstrumentationBuilder| {
+    let off = |builder: otel_messaging_core::InstrumentationBuilder| {
         builder.with_propagator(Propagation::TraceContext)
     };
     without_baggage_in_the_propagator(&Scene::<B>::with(off).await).await;

@@ -17,6 +17,7 @@ pub async fn r17_settling_is_linked<B: Broker>() {
     with_ambient::<B>().await;
     within_the_handler::<B>().await;
     after_processing::<B>().await;
+    after_processing_twice::<B>().await;
     after_a_batch::<B>().await;
     without_processing::<B>().await;
     failing::<B>().await;
@@ -77,6 +78,19 @@ async fn after_processing<B: Broker>() {
     scene.telemetry.assert_spans([process].into_iter().chain(settled));
 }
 
+/// The first process span is the parent: later ones are repetitions.
+async fn after_processing_twice<B: Broker>() {
+    let scene = Scene::<B>::new().await;
+    let message = received(&scene).await;
+    message.as_received().process(async {}).await;
+    let first = scene.telemetry.spans()[0].span_context.clone();
+    message.as_received().process(async {}).await;
+    scene.telemetry.clear();
+    settle(&scene, &message).await;
+    let settled = settled(&scene, &message).map(|settled| settled.child_of(first.clone()));
+    scene.telemetry.assert_spans(settled);
+}
+
 async fn after_a_batch<B: Broker>() {
     let scene = Scene::<B>::new().await;
     scene.broker.send_foreign(vec![order(); 2]).await;
@@ -130,7 +144,7 @@ async fn failing<B: Broker>() {
 /// Of the core alone: a copy is settled under the span that processed the original.
 fn a_copy_is_the_same_message() {
     let telemetry = Telemetry::new();
-    let held = bare::endpoint(&telemetry).hold(Bare);
+    let held = bare::instrumenter(&telemetry).extract(Bare);
     let copy = held.map_ref(|message| *message);
     held.process_sync(|| ());
     copy.settle(bare::operation(OperationType::Settle)).end();

@@ -3,8 +3,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::trace::SamplingDecision;
 use otel_messaging_core::{
-    AsReceived as _, AttributeValue, Clock, Destination, Endpoint, Field, Instrumentation, Message,
-    NotInjected, Operation, OperationType, OutgoingMessage, System, semconv,
+    AsReceived as _, Destination, Instrumentation, Instrumenter, Operation, OperationType, System,
+    client::{AttributeValue, Clock, Field, Message, NotInjected, OutgoingMessage},
+    semconv,
 };
 
 use super::{
@@ -177,7 +178,7 @@ impl Message for Counting {
         visit: &mut dyn FnMut(&'static str, AttributeValue<'a>),
     ) {
         self.asked();
-        visit("position", 1.into());
+        visit("position", 1_i64.into());
     }
 
     fn key(&self) -> Option<&[u8]> {
@@ -213,11 +214,13 @@ fn sampled_out_builds_nothing(decision: &SamplingDecision) {
         .with_captured_headers(["captured"])
         .build();
     let system = System::new("counting", "counting", "1").with_key_attribute("key");
-    let endpoint = Endpoint::builder(system).build(&instrumentation);
+    let instrumenter = Instrumenter::builder(system).build(&instrumentation);
     let mut message = Counting::default();
-    endpoint.send(operation(OperationType::Send), &mut message).end();
-    let clock: Clock = endpoint.clock();
-    let received = endpoint.receive(operation(OperationType::Receive), clock, message);
+    let send = instrumenter.send(operation(OperationType::Send), &mut message);
+    assert_eq!(send.is_recording(), *decision == SamplingDecision::RecordAndSample);
+    send.end();
+    let clock: Clock = instrumenter.clock();
+    let received = instrumenter.receive(operation(OperationType::Receive), clock, message);
     received.process_sync(|| ());
     received.settle(operation(OperationType::Settle)).end();
     let asked = received.get_ref().0.load(Ordering::Relaxed);

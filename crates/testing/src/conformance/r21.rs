@@ -1,6 +1,4 @@
-use otel_messaging_core::{
-    AsReceived as _, OperationType, builder::InstrumentationBuilder, semconv,
-};
+use otel_messaging_core::{AsReceived as _, InstrumentationBuilder, OperationType, semconv};
 
 use super::{
     Broker, Outgoing, Place,
@@ -42,7 +40,7 @@ fn message() -> Outgoing {
 fn asked_for<B: Broker>(what: &[What]) -> Attributes {
     let mut attributes = Attributes::new();
     if what.contains(&What::Key) {
-        attributes.extend(B::KEY.map(|key| (key, "customer 7".into())));
+        attributes.extend(B::SYSTEM.key_attribute().map(|key| (key, "customer 7".into())));
     }
     if what.contains(&What::Sizes) {
         let size = i64::try_from(BODY.len()).expect("a short body");

@@ -24,8 +24,8 @@ pub async fn r23_the_scope_is_always_set<B: Broker>() {
     assert_eq!(spans.len(), 3 + settle + 3 + 2 * 2 + 1, "{spans:#?}");
     for span in spans {
         let scope = span.scope();
-        assert_eq!(scope.name(), B::SCOPE.0, "{}", span.name);
-        assert_eq!(scope.version(), Some(B::SCOPE.1), "{}", span.name);
+        assert_eq!(scope.name(), B::SYSTEM.scope().0, "{}", span.name);
+        assert_eq!(scope.version(), Some(B::SYSTEM.scope().1), "{}", span.name);
         let schema = Some("https://opentelemetry.io/schemas/1.44.0");
         assert_eq!(scope.schema_url(), schema, "{}", span.name);
         assert_eq!(scope.attributes().count(), 0, "{}", span.name);

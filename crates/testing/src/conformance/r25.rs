@@ -1,7 +1,7 @@
 use std::pin::pin;
 
 use opentelemetry::trace::SpanContext;
-use otel_messaging_core::AsReceived as _;
+use otel_messaging_core::{AsReceived as _, Batch};
 
 use super::{
     Broker, Fault,
@@ -42,8 +42,8 @@ async fn between_polls<B: Broker>() {
     assert!(poll_once(process.as_mut()).is_ready());
     assert_nothing_is_current();
 
-    let by_value = scene.receive().await;
-    let mut process = pin!(B::process_with(by_value, |_| handler()));
+    let by_value: Batch<_> = [scene.receive().await].into_iter().collect();
+    let mut process = pin!(by_value.process_with(|_| handler()));
     assert!(poll_once(process.as_mut()).is_pending());
     assert_nothing_is_current();
 
@@ -62,7 +62,7 @@ async fn between_polls<B: Broker>() {
     assert_nothing_is_current();
     let operation = batch.start_process();
     assert_nothing_is_current();
-    operation.within(|| assert!(current_span().is_valid()));
+    operation.in_scope(|| assert!(current_span().is_valid()));
     assert_nothing_is_current();
     operation.end();
 }

@@ -14,8 +14,8 @@ use opentelemetry::{
     trace::{SpanContext, TraceContextExt as _, Tracer as _},
 };
 use otel_messaging_core::{
-    AsReceived as _, CreationContext, Instrumentation, OperationType, Propagation,
-    builder::InstrumentationBuilder,
+    AsReceived as _, CreationContext, Instrumentation, InstrumentationBuilder, OperationType,
+    Propagation,
 };
 
 use super::{Broker, Header, Outgoing, Place, Setup};
@@ -114,7 +114,7 @@ impl<B: Broker> Scene<B> {
     #[track_caller]
     pub(super) fn the_send(&self) -> FinishedSpan {
         let name = self.broker.destination(OperationType::Send, "orders");
-        self.the_span(&format!("{} {name}", B::SEND))
+        self.the_span(&format!("{} {name}", B::SEND.name()))
     }
 
     /// The one finished span of this name.

@@ -4,10 +4,10 @@ use std::{
     collections::HashMap,
     future::{pending, poll_fn},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Poll, Waker},
+    task::{Context, Poll, Waker},
 };
 
-/// A broker in memory: topics of partitions of records. A cheap handle.
+/// A broker in memory: topics of partitions of records. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Broker(Arc<Mutex<State>>);
 
@@ -20,17 +20,17 @@ struct State {
     waiting: Vec<Waker>,
 }
 
-/// What is sent and stored. Headers are an ordered list, in which names may repeat and values may
+/// A message of this system. Headers are an ordered list, in which names may repeat and values may
 /// be null.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
     /// The destination.
     pub topic: String,
-    /// Where it is to go, or went; if not said, the broker chooses.
+    /// The partition; `None` lets the broker choose.
     pub partition: Option<u32>,
-    /// Its place in the partition, once it is there.
+    /// The offset in the partition, once it is stored.
     pub offset: Option<i64>,
-    /// What belongs together has the same key.
+    /// The key.
     pub key: Option<Vec<u8>>,
     /// The payload.
     pub body: Vec<u8>,
@@ -39,16 +39,16 @@ pub struct Record {
 }
 
 impl Record {
-    /// A record for `topic`.
+    /// Makes a record for `topic`.
     pub fn new(topic: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
         Self { topic: topic.into(), body: body.into(), ..Self::default() }
     }
 }
 
-/// What goes wrong with the next call that can meet it. The client's error is what went wrong.
+/// A fault of the next call that can meet it, and the client's error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// There is no room for a record, and none comes.
+    /// There is no room for a record: the call waits for ever.
     Full,
     /// A record is refused before it is accepted.
     Refused,
@@ -62,11 +62,11 @@ pub enum Fault {
     AckFailed,
 }
 
-/// What the client's sends return: the record as it was stored, or as it was given.
+/// The result of a send: the record as it was stored, or as it was given.
 pub type SendResult = Result<Record, (Fault, Record)>;
 
 impl Broker {
-    /// A broker whose topics have so many partitions each.
+    /// Makes a broker whose topics have so many partitions each.
     pub fn new(partitions: u32) -> Self {
         Self(Arc::new(Mutex::new(State { partitions, ..State::default() })))
     }
@@ -76,7 +76,7 @@ impl Broker {
         self.state().faults.push(fault);
     }
 
-    /// Hands a record over, when there is room.
+    /// Accepts a record, when there is room.
     ///
     /// # Errors
     /// [`Fault::Refused`] with the record.
@@ -87,7 +87,7 @@ impl Broker {
         if self.meets(Fault::Refused) { Err((Fault::Refused, record)) } else { Ok(record) }
     }
 
-    /// Stores a record that was accepted, and answers.
+    /// Stores a record that was accepted, and returns it with its place.
     ///
     /// # Errors
     /// [`Fault::Lost`] with the record.
@@ -102,25 +102,32 @@ impl Broker {
         Ok(record)
     }
 
-    /// Takes the next `count` records of these topics, when they are there; before, it takes none.
+    /// Waits until there are `count` records of these topics, and takes them together.
     ///
     /// # Errors
     /// [`Fault::FetchFailed`].
     pub async fn take(&self, topics: &[String], count: usize) -> Result<Vec<Record>, Fault> {
-        poll_fn(|context| {
-            if self.meets(Fault::FetchFailed) {
-                return Poll::Ready(Err(Fault::FetchFailed));
-            }
-            let mut state = self.state();
-            let is_wanted = |record: &Record| topics.contains(&record.topic);
-            if state.stored.iter().filter(|record| is_wanted(record)).count() < count {
-                state.waiting.push(context.waker().clone());
-                return Poll::Pending;
-            }
-            let wanted = state.stored.extract_if(.., |record| is_wanted(record));
-            Poll::Ready(Ok(wanted.take(count).collect()))
-        })
-        .await
+        poll_fn(|context| self.poll_take(topics, count, context)).await
+    }
+
+    /// Polls for what [`take`](Self::take) waits for.
+    pub(super) fn poll_take(
+        &self,
+        topics: &[String],
+        count: usize,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Vec<Record>, Fault>> {
+        if self.meets(Fault::FetchFailed) {
+            return Poll::Ready(Err(Fault::FetchFailed));
+        }
+        let mut state = self.state();
+        let is_wanted = |record: &Record| topics.contains(&record.topic);
+        if state.stored.iter().filter(|record| is_wanted(record)).count() < count {
+            state.waiting.push(context.waker().clone());
+            return Poll::Pending;
+        }
+        let wanted = state.stored.extract_if(.., |record| is_wanted(record));
+        Poll::Ready(Ok(wanted.take(count).collect()))
     }
 
     /// Forgets a record that was taken.

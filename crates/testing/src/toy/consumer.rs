@@ -1,12 +1,20 @@
 //! The instrumented consumer.
 
-use otel_messaging_core::{Batch, Endpoint, Instrumentation, Operation, OperationType};
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
+
+use otel_messaging_core::{
+    Batch, Failure, Incoming, Instrumentation, Instrumenter, Operation, OperationType,
+    client::Source,
+};
 
 use super::{Broker, Fault, Message, producer::SYSTEM};
 
-/// Asking for records, in the system's own words.
+/// The operation that receives records, by the system's own verb.
 pub const FETCH: Operation = Operation::new(OperationType::Receive, "fetch");
-/// Telling the broker that a message is done.
+/// The operation that settles a message.
 pub const ACK: Operation = Operation::new(OperationType::Settle, "ack");
 
 /// Receives messages of some topics.
@@ -14,57 +22,77 @@ pub const ACK: Operation = Operation::new(OperationType::Settle, "ack");
 pub struct Consumer {
     broker: Broker,
     topics: Vec<String>,
-    endpoint: Endpoint,
+    instrumenter: Instrumenter,
 }
 
 impl Consumer {
-    /// A consumer that works as `instrumentation` says.
+    /// Makes a consumer that works as `instrumentation` says.
     pub fn new<T: Into<String>>(
         broker: &Broker,
         topics: impl IntoIterator<Item = T>,
         instrumentation: &Instrumentation,
     ) -> Self {
-        let endpoint = Endpoint::builder(SYSTEM).client_id("toy-consumer").consumer_group("toys");
-        let endpoint = endpoint.server("toy.local", Some(7)).build(instrumentation);
+        let instrumenter = Instrumenter::builder(SYSTEM)
+            .client_id("toy-consumer")
+            .consumer_group("toys")
+            .server("toy.local", Some(7))
+            .build(instrumentation);
         let topics = topics.into_iter().map(Into::into).collect();
-        Self { broker: broker.clone(), topics, endpoint }
+        Self { broker: broker.clone(), topics, instrumenter }
     }
 
-    /// Waits for the next message. The clock starts with the call, the span is made at the
-    /// hand-over: dropped while it waits, there is none (rule R11).
+    /// Waits for the next message. The clock starts with the call, and the span is made at the
+    /// hand-over.
+    ///
+    /// Cancel safety: dropped while it waits, no message is lost and no span is made.
     ///
     /// # Errors
-    /// Those of the client.
+    /// Returns the broker's fault unchanged, with a failed receive span.
     pub async fn receive(&self) -> Result<Message, Fault> {
-        let clock = self.endpoint.clock();
+        let clock = self.instrumenter.clock();
         let taken = self.broker.take(&self.topics, 1).await;
         let taken = taken.and_then(|mut one| one.pop().ok_or(Fault::FetchFailed));
-        let failed =
-            |&fault: &Fault| self.endpoint.receive_failed(FETCH, clock, None, fault.into());
-        let record = taken.inspect_err(failed)?;
-        Ok(Message(self.endpoint.receive(FETCH, clock, record)))
+        match taken {
+            Ok(record) => Ok(Message(self.instrumenter.receive(FETCH, clock, record))),
+            Err(fault) => {
+                self.instrumenter.receive_failed(FETCH, clock, None, fault.into());
+                Err(fault)
+            }
+        }
     }
 
-    /// Waits for `count` messages and hands them over together: one span (rule R14). They are held
-    /// rather than received, because it is the batch that is received.
+    /// Waits for `count` messages and hands them over together, with one receive span. The messages
+    /// are extracted rather than received, because it is the batch that is received.
+    ///
+    /// Cancel safety: dropped while it waits, no message is lost and no span is made.
     ///
     /// # Errors
-    /// Those of the client.
+    /// Returns the broker's fault unchanged, with a failed receive span.
     pub async fn receive_batch(&self, count: usize) -> Result<Batch<Message>, Fault> {
-        let clock = self.endpoint.clock();
-        let failed =
-            |&fault: &Fault| self.endpoint.receive_failed(FETCH, clock, None, fault.into());
-        let records = self.broker.take(&self.topics, count).await.inspect_err(failed)?;
-        let hold = |record| Message(self.endpoint.hold(record));
-        let batch: Batch<Message> = records.into_iter().map(hold).collect();
-        self.endpoint.receive_batch(FETCH, clock, &batch);
-        Ok(batch)
+        let clock = self.instrumenter.clock();
+        match self.broker.take(&self.topics, count).await {
+            Ok(records) => {
+                let extract = |record| Message(self.instrumenter.extract(record));
+                let batch: Batch<Message> = records.into_iter().map(extract).collect();
+                self.instrumenter.receive_batch(FETCH, clock, &batch);
+                Ok(batch)
+            }
+            Err(fault) => {
+                self.instrumenter.receive_failed(FETCH, clock, None, fault.into());
+                Err(fault)
+            }
+        }
     }
 
-    /// Tells the broker that a message is done (rule R17).
+    /// Returns a stream of messages, each with its receive span. Its `batches` collects them.
+    pub fn messages(&self) -> Incoming<Messages> {
+        Incoming::new(Messages(self.clone()))
+    }
+
+    /// Tells the broker that a message is done, in a settle span.
     ///
     /// # Errors
-    /// Those of the client.
+    /// Returns the broker's fault unchanged; the span is marked as failed.
     pub fn ack(&self, message: &Message) -> Result<(), Fault> {
         let operation = message.0.settle(ACK);
         let result = self.broker.forget(message);
@@ -73,5 +101,41 @@ impl Consumer {
             Err(fault) => operation.fail(fault.into()),
         }
         result
+    }
+}
+
+/// The client's stream, as the core polls it.
+pub struct Messages(Consumer);
+
+impl Source for Messages {
+    type Message = Message;
+    type Error = Fault;
+    const OPERATION: Operation = FETCH;
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Message, Fault>>> {
+        let Consumer { broker, topics, instrumenter } = &self.0;
+        broker.poll_take(topics, 1, context).map(|taken| {
+            let record = taken.map(|mut one| one.pop()).transpose()?;
+            Some(record.map(|record| Message(instrumenter.extract(record))))
+        })
+    }
+
+    fn instrumenter(&self) -> Instrumenter {
+        self.0.instrumenter.clone()
+    }
+
+    fn failure(fault: &Fault) -> Option<Failure> {
+        Some((*fault).into())
+    }
+
+    /// A record without a body stands for a status of the broker.
+    fn is_status(message: &Message) -> bool {
+        message.body.is_empty()
+    }
+}
+
+impl fmt::Debug for Messages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Messages").field(&self.0).finish()
     }
 }

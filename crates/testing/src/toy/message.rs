@@ -1,28 +1,29 @@
-//! Where the facts of a message are.
+//! Where the facts of a message are, for the core.
 
 use std::ops::Deref;
 
 use otel_messaging_core::{
-    AsReceived, AttributeValue, Destination, Field, NotInjected, OperationType, OutgoingMessage,
-    Received, process_methods,
+    AsReceived, Destination, OperationType, Received,
+    client::{self, AttributeValue, Field, NotInjected, OutgoingMessage, process_methods},
 };
 
 use super::Record;
 
-/// What only this system knows: an attribute for the place of a message in its partition.
+/// An attribute that only this system has: the place of a message in its partition.
 pub const OFFSET: &str = "messaging.toy.offset";
-/// The attribute for a message's key, which is recorded only when asked for (rule R21).
+/// The attribute for a message's key, which is recorded only when asked for.
 pub const KEY: &str = "messaging.toy.message.key";
-/// More headers do not fit: with every client there is something that cannot be injected into.
+/// The most headers that a record has room for: with every client, something cannot be injected
+/// into.
 pub const MAX_HEADERS: usize = 200_000;
 
-/// What the application gets: a local type, because only a local type can have methods of its own
-/// and implement the client's traits. It is the client's own record in every other respect.
+/// A message as the application gets it: a local type, because only a local type can have methods
+/// of its own and implement the client's traits. It dereferences to the client's own record.
 #[derive(Debug)]
 pub struct Message(pub(super) Received<Record>);
 
 impl Message {
-    // `process`, `process_with` and their kin (rule R12).
+    // `process`, `process_with` and so on.
     process_methods!();
 }
 
@@ -34,7 +35,7 @@ impl Deref for Message {
     }
 }
 
-/// With this it may be a member of a `Batch`.
+/// Lets it be a member of a `Batch`.
 impl AsReceived for Message {
     type Message = Record;
 
@@ -43,10 +44,9 @@ impl AsReceived for Message {
     }
 }
 
-/// Two methods are required; the others have facts to add.
-impl otel_messaging_core::Message for Record {
-    /// The one place that says what a name is like. What may become a label is decided by the core
-    /// (rule R20).
+/// Two methods are required; the others add facts.
+impl client::Message for Record {
+    /// Says what a name is like; the core decides what may become a label.
     fn destination(&self) -> Destination<'_> {
         let destination = Destination::new(&self.topic);
         let destination = match self.topic.split_once('.') {
@@ -57,13 +57,13 @@ impl otel_messaging_core::Message for Record {
         self.partition.map_or(destination, |partition| destination.with_partition(partition))
     }
 
-    /// By reference: reading a context copies nothing.
+    /// Returns a reference, so that reading a context copies nothing.
     fn header(&self, name: &str) -> Option<&[u8]> {
         let header = self.headers.iter().rfind(|(other, _)| other == name);
         header.and_then(|(_, value)| value.as_deref())
     }
 
-    /// The core puts it on the span, or on the message's link where it varies (rule R14).
+    /// The core puts it on the span, or on the message's link where it differs.
     fn attributes<'a>(
         &'a self,
         _: OperationType,
@@ -82,12 +82,13 @@ impl otel_messaging_core::Message for Record {
 }
 
 impl OutgoingMessage for Record {
-    /// Replaces rather than appends, and touches nothing else (rule R3).
+    /// Replaces rather than appends, in whatever case the name was written.
     fn replace_headers(&mut self, fields: &[Field<'_>]) -> Result<(), NotInjected> {
         if self.headers.len() + fields.len() > MAX_HEADERS {
-            return Err(NotInjected::new("there are too many headers")); // rule R4
+            return Err(NotInjected::new("there are too many headers"));
         }
-        self.headers.retain(|(name, _)| fields.iter().all(|field| field.name != name));
+        self.headers
+            .retain(|(name, _)| !fields.iter().any(|field| field.name.eq_ignore_ascii_case(name)));
         for Field { name, value } in fields {
             let value = value.map(|value| ((*name).to_owned(), Some(value.into())));
             self.headers.extend(value);

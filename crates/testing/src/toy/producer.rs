@@ -1,9 +1,8 @@
 //! The instrumented producer.
 
-use opentelemetry::KeyValue;
 use otel_messaging_core::{
-    ActiveOperation, CreationContext, Endpoint, ErrorType, FailedMessages, Failure,
-    Instrumentation, Operation, OperationType, System,
+    ActiveOperation, CreationContext, ErrorType, Failure, Instrumentation, Instrumenter, Operation,
+    OperationType, System,
 };
 
 use super::{
@@ -12,51 +11,72 @@ use super::{
     message::{KEY, OFFSET},
 };
 
-/// The value of `messaging.system` and the instrumentation scope, which a client crate has once
-/// (rule R23).
+/// The value of `messaging.system` and the instrumentation scope: one constant per client crate.
 pub const SYSTEM: System =
     System::new("toy", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")).with_key_attribute(KEY);
-/// Handing a record to the broker, in the system's own words.
+/// The operation that sends records, by the system's own verb.
 pub const PUBLISH: Operation = Operation::new(OperationType::Send, "publish");
 
 /// Sends records.
 #[derive(Clone, Debug)]
 pub struct Producer {
     broker: Broker,
-    endpoint: Endpoint,
+    instrumenter: Instrumenter,
 }
 
 impl Producer {
-    /// A producer that works as `instrumentation` says. An endpoint is made once for a client: it
-    /// keeps what all operations have in common.
+    /// Makes a producer that works as `instrumentation` says. It has one instrumenter, which keeps
+    /// what all operations have in common.
     pub fn new(broker: &Broker, instrumentation: &Instrumentation) -> Self {
-        let endpoint = Endpoint::builder(SYSTEM).client_id("toy-producer");
-        let endpoint = endpoint.server("toy.local", Some(7)).build(instrumentation);
-        Self { broker: broker.clone(), endpoint }
+        let instrumenter = Instrumenter::builder(SYSTEM)
+            .client_id("toy-producer")
+            .server("toy.local", Some(7))
+            .build(instrumentation);
+        Self { broker: broker.clone(), instrumenter }
     }
 
-    /// Sends a record. The core starts the span and writes its context into the record (rules R6
-    /// and R8).
+    /// Sends a record: the core starts the span and writes its context into the record.
+    ///
+    /// Cancel safety: dropped before the broker accepted the record, it is not sent and the span
+    /// ends as `cancelled`; dropped after that, the span ends as handed over.
     ///
     /// # Errors
-    /// Those of the client, with the record.
+    /// Returns the broker's fault and the record.
     pub async fn send(&self, mut record: Record) -> SendResult {
-        let operation = self.endpoint.send(PUBLISH, &mut record);
-        self.deliver(record, operation).await
+        let operation = self.instrumenter.send(PUBLISH, &mut record);
+        self.hand_over(record, operation).await
     }
 
-    /// Sends a record that was created in `creation` (rule R9).
+    /// Sends a record that has a creation context of its own.
+    ///
+    /// Cancel safety: as [`send`](Self::send).
     ///
     /// # Errors
-    /// Those of the client, with the record.
-    pub async fn send_created(&self, mut record: Record, creation: &CreationContext) -> SendResult {
-        let operation = self.endpoint.send_created(PUBLISH, &mut record, creation);
-        self.deliver(record, operation).await
+    /// Returns the broker's fault and the record.
+    pub async fn send_with_context(
+        &self,
+        mut record: Record,
+        creation: &CreationContext,
+    ) -> SendResult {
+        let operation = self.instrumenter.send_with_context(PUBLISH, &mut record, creation);
+        self.hand_over(record, operation).await
     }
 
-    /// The span ends with the broker's answer (rule R10); dropped at an `.await`, it ends as the
-    /// core knows it should (rule R24).
-    async fn deliver(&self, record: Record, mut operation: ActiveOperation) -> SendResult {
+    /// Sends records as one batch: the core gives one operation for each of them.
+    ///
+    /// Cancel safety: records that the broker accepted are sent; the others are not, and the span
+    /// says so.
+    pub async fn send_batch(&self, mut records: Vec<Record>) -> Vec<SendResult> {
+        let operations = self.instrumenter.send_batch(PUBLISH, &mut records);
+        let mut results = Vec::new();
+        for (record, operation) in records.into_iter().zip(operations) {
+            results.push(self.hand_over(record, operation).await);
+        }
+        results
+    }
+
+    /// Hands a record to the broker, and ends its operation with the broker's answer.
+    async fn hand_over(&self, record: Record, mut operation: ActiveOperation) -> SendResult {
         let record = match self.broker.accept(record).await {
             Ok(record) => record,
             Err((fault, record)) => {
@@ -70,7 +90,7 @@ impl Producer {
             Ok(record) => {
                 if let (Some(partition), Some(offset)) = (record.partition, record.offset) {
                     operation.set_partition(partition);
-                    operation.set_attribute(KeyValue::new(OFFSET, offset));
+                    operation.set_attribute(OFFSET, offset);
                 }
                 operation.end();
             }
@@ -78,32 +98,12 @@ impl Producer {
         }
         result
     }
-
-    /// Sends records as one batch (rule R7). Those that were refused are not counted as sent
-    /// (rule R18).
-    pub async fn send_batch(&self, mut records: Vec<Record>) -> Vec<SendResult> {
-        let mut operation = self.endpoint.send_batch(PUBLISH, &mut records);
-        let (mut results, mut failed, mut refused) = (Vec::new(), FailedMessages::new(), 0);
-        for (index, record) in records.into_iter().enumerate() {
-            let result = match self.broker.accept(record).await {
-                Ok(record) => self.broker.store(record).await,
-                refusal => refusal.inspect_err(|_| refused += 1),
-            };
-            if let Err((fault, _)) = &result {
-                failed.add(index, (*fault).into());
-            }
-            results.push(result);
-        }
-        operation.withdraw(refused);
-        operation.end_with(&failed);
-        results
-    }
 }
 
-/// A class, never a text: it becomes a label (rule R22).
+/// Names the class of an error. It becomes a label, so it never contains a text.
 impl From<Fault> for ErrorType {
     fn from(fault: Fault) -> Self {
-        Self::new(format!("{fault:?}"))
+        Self::of_variant(&fault)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The toy broker as the conformance suite uses it: what every client crate has to write.
 
-use std::future::Future;
-
-use otel_messaging_core::{Batch, CreationContext, Instrumentation, OperationType};
+use otel_messaging_core::{
+    Batch, CreationContext, Instrumentation, Operation, OperationType, System,
+};
 use otel_messaging_testing::{
     conformance::{self, Client, Failing, Header, Headers, Outgoing, Place, Setup},
     toy::{self, Consumer, Fault, Message, Producer, Record, broker::SendResult, message},
@@ -18,15 +18,12 @@ pub(crate) struct Toy {
 impl conformance::Broker for Toy {
     type Message<'a> = Message;
 
-    const SYSTEM: &'static str = "toy";
-    const SCOPE: (&'static str, &'static str) =
-        ("otel-messaging-testing", env!("CARGO_PKG_VERSION"));
-    const SEND: &'static str = "publish";
-    const RECEIVE: &'static str = "fetch";
-    const SETTLE: Option<&'static str> = Some("ack");
+    const SYSTEM: System = toy::producer::SYSTEM;
+    const SEND: Operation = toy::producer::PUBLISH;
+    const RECEIVE: Operation = toy::consumer::FETCH;
+    const SETTLE: Option<Operation> = Some(toy::consumer::ACK);
     const HEADERS: Headers =
         Headers { binary: true, null: true, duplicate: true, longest: 1 << 20 };
-    const KEY: Option<&'static str> = Some("messaging.toy.message.key");
     const ENVELOPE_SIZE: bool = false;
     const PARTITIONS: bool = true;
     const ANSWERS_AFTER_DROP: bool = false;
@@ -44,10 +41,6 @@ impl conformance::Broker for Toy {
         Self { broker, producer, consumer }
     }
 
-    async fn spawn(future: impl Future<Output = ()> + Send + 'static) -> bool {
-        tokio::spawn(future).await.is_ok()
-    }
-
     fn client(&self, operation: OperationType) -> Client {
         let sends = matches!(operation, OperationType::Create | OperationType::Send);
         let id = if sends { "toy-producer" } else { "toy-consumer" };
@@ -62,12 +55,12 @@ impl conformance::Broker for Toy {
         result(self.producer.send(record(message)).await)
     }
 
-    async fn send_created(
+    async fn send_with_context(
         &self,
         message: Outgoing,
         creation: &CreationContext,
     ) -> Result<Place, Outgoing> {
-        result(self.producer.send_created(record(message), creation).await)
+        result(self.producer.send_with_context(record(message), creation).await)
     }
 
     async fn send_and_forget(&self, message: Outgoing) {
@@ -97,13 +90,6 @@ impl conformance::Broker for Toy {
 
     async fn receive_batch(&self, count: usize) -> Result<Batch<Message>, Failing> {
         self.consumer.receive_batch(count).await.map_err(failing)
-    }
-
-    async fn process_with<'a, F>(message: Message, handler: impl FnOnce(Message) -> F + Send)
-    where
-        F: Future<Output = ()> + Send,
-    {
-        message.process_with(handler).await;
     }
 
     async fn settle(&self, message: &Message) -> Result<(), Failing> {
