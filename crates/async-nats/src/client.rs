@@ -157,9 +157,10 @@ impl Client {
         &self,
         messages: impl IntoIterator<Item = OutboundMessage>,
     ) -> Vec<Result<(), PublishError>> {
-        let messages = self.connection.send_batch(semconv::PUBLISH, messages.into_iter());
-        let mut results = Vec::with_capacity(messages.size_hint().0);
-        for (message, operation) in messages {
+        let connection = &self.connection;
+        let messages: Vec<_> = messages.into_iter().map(|one| connection.outgoing(one)).collect();
+        let mut results = Vec::with_capacity(messages.len());
+        for (message, operation) in connection.send_batch(semconv::PUBLISH, messages) {
             results.push(self.hand_over(self.bare.publish_message(message), operation).await);
         }
         results

@@ -44,8 +44,13 @@ impl Classify for Infallible {
     }
 }
 
-/// Returns how an operation with this result failed, if it did.
+/// A result of the client, whose error has the client's class.
 #[cfg(feature = "jetstream")]
-pub(crate) fn failure<T, E: Classify>(result: &Result<T, E>) -> Option<Failure> {
-    result.as_ref().err().map(Classify::failure)
+pub(crate) struct Classified<'a, T, E>(pub(crate) &'a Result<T, E>);
+
+#[cfg(feature = "jetstream")]
+impl<T, E: Classify> otel_messaging_core::Outcome for Classified<'_, T, E> {
+    fn failure(&self) -> Option<Failure> {
+        self.0.as_ref().err().map(Classify::failure)
+    }
 }

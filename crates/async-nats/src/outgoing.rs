@@ -15,10 +15,10 @@ use crate::{
 };
 
 /// A message that will be sent.
-type Outgoing<'a> = Delivered<Limited, &'a Facts>;
+pub(crate) type Outgoing<'a> = Delivered<Limited, &'a Facts>;
 
 /// A message, and how many bytes it may have.
-struct Limited {
+pub(crate) struct Limited {
     message: OutboundMessage,
     limit: usize,
 }
@@ -41,14 +41,13 @@ impl Connection {
     }
 
     /// Starts to send messages as one batch, and returns each with its share of the operation.
-    pub(crate) fn send_batch(
+    pub(crate) fn send_batch<'a>(
         &self,
         operation: Operation,
-        messages: impl Iterator<Item = OutboundMessage>,
-    ) -> impl Iterator<Item = (OutboundMessage, ActiveOperation)> {
-        let mut outgoing: Vec<_> = messages.map(|message| self.outgoing(message)).collect();
-        let operations = self.instrumenter().send_batch(operation, &mut outgoing);
-        outgoing.into_iter().map(|outgoing| outgoing.bare.message).zip(operations)
+        mut messages: Vec<Outgoing<'a>>,
+    ) -> impl Iterator<Item = (OutboundMessage, ActiveOperation)> + use<'a> {
+        let operations = self.instrumenter().send_batch(operation, &mut messages);
+        messages.into_iter().map(|outgoing| outgoing.bare.message).zip(operations)
     }
 
     /// Ends an operation whose message the client took or refused at once.
@@ -70,7 +69,7 @@ impl Connection {
         }
     }
 
-    fn outgoing(&self, message: OutboundMessage) -> Outgoing<'_> {
+    pub(crate) fn outgoing(&self, message: OutboundMessage) -> Outgoing<'_> {
         let bare = Limited { message, limit: self.max_payload() };
         Delivered { bare, origin: self.facts(), place: None }
     }

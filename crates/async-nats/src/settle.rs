@@ -10,7 +10,7 @@ use futures_core::Stream as _;
 use otel_messaging_core::{ActiveOperation, Operation, Received};
 use tokio::time::timeout;
 
-use crate::{error_type, message::Delivered, semconv};
+use crate::{error_type::Classified, message::Delivered, semconv};
 
 /// Returns the operation that settles a message so; `None` if that only asks for time.
 pub(crate) const fn operation(kind: AckKind) -> Option<Operation> {
@@ -22,6 +22,20 @@ pub(crate) const fn operation(kind: AckKind) -> Option<Operation> {
     }
 }
 
+/// Settles a message by `ack`, which is ready when the client has taken the settlement.
+pub(crate) async fn ack(
+    message: &Received<Delivered<Message>>,
+    kind: AckKind,
+    ack: impl Future<Output = Result<(), Error>>,
+) -> Result<(), Error> {
+    let settling = operation(kind).map(|operation| message.settle(operation));
+    let result = ack.await;
+    if let Some(settling) = settling {
+        settling.end_with(&Classified(&result));
+    }
+    result
+}
+
 /// Settles a message and waits until the server confirms it.
 pub(crate) async fn double_ack(
     message: &Received<Delivered<Message>>,
@@ -30,12 +44,9 @@ pub(crate) async fn double_ack(
     let bare = &message.get_ref().bare;
     match operation(kind) {
         Some(operation) if message.instrumenter().is_enabled() => {
-            let mut operation = message.settle(operation);
-            let result = confirm(bare, kind, &mut operation).await;
-            match error_type::failure(&result) {
-                Some(failure) => operation.fail(failure),
-                None => operation.end(),
-            }
+            let mut settling = message.settle(operation);
+            let result = confirm(bare, kind, &mut settling).await;
+            settling.end_with(&Classified(&result));
             result
         }
         _ => bare.double_ack_with(kind).await,
@@ -47,7 +58,7 @@ pub(crate) async fn double_ack(
 async fn confirm(
     message: &Message,
     kind: AckKind,
-    operation: &mut ActiveOperation,
+    settling: &mut ActiveOperation,
 ) -> Result<(), Error> {
     // The client has an error for a message that cannot be settled.
     let Some(reply) = &message.reply else { return message.double_ack_with(kind).await };
@@ -55,7 +66,7 @@ async fn confirm(
     let inbox = client.new_inbox();
     let mut answers = client.subscribe(inbox.clone()).await?;
     client.publish_with_reply(reply.clone(), inbox, kind.into()).await?;
-    operation.handed_over();
+    settling.handed_over();
     let answer = poll_fn(|context| Pin::new(&mut answers).poll_next(context));
     match timeout(message.context.timeout(), answer).await {
         Ok(Some(_)) => Ok(()),

@@ -112,7 +112,8 @@ impl Context {
         messages: impl IntoIterator<Item = StreamOutboundMessage>,
     ) -> Vec<Result<PublishAck, PublishError>> {
         let connection = self.client.connection();
-        let messages = messages.into_iter().map(OutboundMessage::from);
+        let outgoing = |message: StreamOutboundMessage| connection.outgoing(message.into());
+        let messages = messages.into_iter().map(outgoing).collect();
         let mut answers = Answers::default();
         for (message, operation) in connection.send_batch(semconv::PUBLISH, messages) {
             let mut handing_over = pin!(self.hand_over(message, operation));

@@ -32,15 +32,11 @@
 pub use ::async_nats::jetstream::message::*;
 use ::async_nats::{Error, HeaderMap, Subject, jetstream::message as bare, message as core};
 use bytes::Bytes;
-use otel_messaging_core::{
-    Received,
-    client::{process_methods, run},
-};
+use otel_messaging_core::{Received, client::process_methods};
 
 use crate::{
-    error_type,
     message::{Delivered, Place, Readable, received},
-    semconv, settle,
+    settle,
 };
 
 /// [`async_nats::jetstream::Message`](bare::Message) with its creation context.
@@ -63,19 +59,14 @@ impl Message {
     /// # Errors
     /// Returns the client's error unchanged.
     pub async fn ack(&self) -> Result<(), Error> {
-        let ack = self.get_ref().ack();
-        run(|| self.0.settle(semconv::ACK), ack, error_type::failure).await
+        settle::ack(&self.0, AckKind::Ack, self.get_ref().ack()).await
     }
 
     /// Settles the message in one of several ways.
     ///
     /// Errors and cancel safety: as [`ack`](Self::ack).
     pub async fn ack_with(&self, kind: AckKind) -> Result<(), Error> {
-        let ack = self.get_ref().ack_with(kind);
-        match settle::operation(kind) {
-            Some(operation) => run(|| self.0.settle(operation), ack, error_type::failure).await,
-            None => ack.await,
-        }
+        settle::ack(&self.0, kind, self.get_ref().ack_with(kind)).await
     }
 
     /// Acknowledges the message and waits until the server confirms it, which ends the span.
