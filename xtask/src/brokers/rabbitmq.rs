@@ -53,10 +53,9 @@ fn prepare(instance: &Instance) -> Result<Launch, String> {
     fs::create_dir_all(&data)
         .map_err(|error| format!("{} could not be created: {error}", data.display()))?;
     let node = format!("otel-messaging-{port}@localhost");
-    // A node that has its name and port from the start needs no port mapper (epmd). Otherwise
-    // Erlang would start one that stays after the server.
+    // A node that has its name and port from the start needs no port mapper (epmd).
     let erlang = format!(
-        "-noinput -sname {node} -start_epmd false -erl_epmd_port {distribution} \
+        "-noinput -sname {node} -erl_epmd_port {distribution} \
          -kernel inet_dist_use_interface {{127,0,0,1}}"
     );
     let title = title(&script);
@@ -68,6 +67,10 @@ fn prepare(instance: &Instance) -> Result<Launch, String> {
         .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
         .env("RABBITMQ_NODE_PORT", port.to_string())
         .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", erlang)
+        // Without this, Erlang starts a port mapper on all interfaces, which stays after the server.
+        // RabbitMQ tries to start one every minute, by an Erlang that then ends with an error.
+        .env("ERL_FLAGS", "-start_epmd false")
+        .env("ERL_CRASH_DUMP_SECONDS", "0")
         .env("RABBITMQ_CONFIG_FILE", etc.join("rabbitmq.conf"))
         .env("RABBITMQ_ADVANCED_CONFIG_FILE", etc.join("advanced.config"))
         .env("RABBITMQ_CONF_ENV_FILE", etc.join("environment"))
