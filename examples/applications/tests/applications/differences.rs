@@ -61,13 +61,3 @@ fn the_difference_is_small() {
         assert!((gone + 1..=26).contains(&new), "{folder}: {new} lines are changed or new");
     }
 }
-
-#[test]
-fn each_program_has_less_than_120_lines() {
-    for folder in FOLDERS {
-        for program in PROGRAMS {
-            let lines = read(folder, program).lines().count();
-            assert!(lines < 120, "{folder}/{program} has {lines} lines");
-        }
-    }
-}
