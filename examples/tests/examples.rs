@@ -1,5 +1,7 @@
 //! The examples are small, and the one that needs no broker prints what it promises.
 
+#![allow(clippy::unwrap_used, reason = "clippy spares test functions only, not what they call")]
+
 use std::{
     fs,
     path::{Path, PathBuf},
