@@ -39,7 +39,9 @@ pub fn draw(collected: &Collected, services: &[&str]) -> String {
 }
 
 fn line([metric, service, operation, destination, count, mean]: [&str; 6]) -> String {
-    format!("{metric:<37}{service:<9}{operation:<11}{destination:<17}{count:>6}{mean:>11}\n")
+    let line =
+        format!("{metric:<37}{service:<9}{operation:<11}{destination:<17}{count:>6}{mean:>11}");
+    line.trim_end().to_owned() + "\n"
 }
 
 /// Adds the points of a metric to their lines.

@@ -62,6 +62,12 @@ async fn every_order_can_be_followed_all_the_way() {
     leaves_nothing_behind(&run).await;
 }
 
+#[test]
+fn the_orders_of_kafka_alone_may_use_a_real_cluster() {
+    support::run(env!("CARGO_BIN_EXE_orders"), &["--messages", "5", "--brokers", &kafka()], &[])
+        .ends_with(0, "5 orders: 10 messages sent, 10 processed, 30 links found, 0 missing");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn an_interrupted_run_leaves_nothing_behind() {
