@@ -1,4 +1,4 @@
-//! A transactional outbox on SQLite. Requests write an order and a row of the outbox in one
+//! A transactional outbox in `SQLite`. Requests write an order and a row of the outbox in one
 //! transaction; the row keeps the request's context. A relay sends the rows to Kafka with their
 //! contexts, and a nightly job books all rows of the day in one span that links to every request.
 //!
