@@ -7,6 +7,8 @@ use std::{
 
 use opentelemetry::{Context, KeyValue, trace::SpanContext};
 
+#[cfg(feature = "tracing")]
+use crate::span::innermost;
 use crate::{
     CreationContext, Instrumentation, ReceiveSpans, System,
     client::{AttributeValue, Message, NotInjected, OutgoingMessage},
@@ -166,6 +168,21 @@ impl Inner {
         Started::now(span, self.providers.may_measure(settings))
     }
 
+    /// Returns the ambient context, unless its telemetry is suppressed.
+    pub(crate) fn ambient(&self) -> Option<Context> {
+        let context = Context::current();
+        if context.is_telemetry_suppressed() {
+            return None;
+        }
+        #[cfg(feature = "tracing")]
+        if self.settings.subscriber_spans {
+            let innermost =
+                self.settings.guard(Diagnostic::ProviderPanicked, || innermost::of(&context));
+            return Some(innermost.flatten().unwrap_or(context));
+        }
+        Some(context)
+    }
+
     /// Reads what `message` carries; [`CreationContext::NONE`] if propagation is off or the
     /// propagator panics.
     pub(crate) fn extract<M: Message + ?Sized>(&self, message: &M) -> CreationContext {
@@ -233,8 +250,12 @@ impl Started {
     }
 }
 
-/// Returns the ambient context, unless its telemetry is suppressed.
-pub(crate) fn ambient() -> Option<Context> {
-    let context = Context::current();
-    (!context.is_telemetry_suppressed()).then_some(context)
+/// Returns the ambient context: the current one, or that of the current span of `tracing` where that
+/// is the innermost.
+pub(crate) fn ambient() -> Context {
+    #[cfg(feature = "tracing")]
+    if let Ok(innermost) = std::panic::catch_unwind(innermost::current) {
+        return innermost;
+    }
+    Context::current()
 }

@@ -42,6 +42,10 @@ impl InstrumentationBuilder {
         self
     }
 
+    pub const fn with_subscriber_spans(self, _: bool) -> Self {
+        self
+    }
+
     pub const fn with_metrics(self, _: bool) -> Self {
         self
     }

@@ -70,8 +70,7 @@ mod process {
     use super::Batch;
     use crate::{
         ActiveOperation, AsReceived, Operation, OperationType, Received,
-        instrumenter::ambient,
-        options::diagnostics::Diagnostic,
+            options::diagnostics::Diagnostic,
         span::{
             end::OperationState,
             links::{Common, Members, collect_links},
@@ -87,9 +86,9 @@ mod process {
             let Some(first) = self.messages.first() else { return ActiveOperation::none() };
             let instrumenter = first.as_received().instrumenter();
             let Some(inner) = &instrumenter.0 else { return ActiveOperation::none() };
-            let Some(ambient) = ambient() else { return ActiveOperation::none() };
+            let Some(ambient) = inner.ambient() else { return ActiveOperation::none() };
             let messages = || self.messages.iter().map(AsReceived::as_received);
-            let wants_span = inner.providers.may_want_span(&inner.settings);
+            let wants_span = inner.providers.may_want_process_span(&inner.settings);
             let common =
                 Common::of(OperationType::Process, messages().map(Received::get_ref), wants_span);
             let links = |skip| {
@@ -104,8 +103,8 @@ mod process {
             let members = Members { count: self.messages.len(), common: &common, links: &links };
             let subject = Subject::Batch(&members);
             let state = Start::new(inner, Operation::PROCESS, subject, true).begin(&ambient);
-            let own = state.as_ref().and_then(OperationState::own_span_context);
-            let is_first = |message: &&Received<_>| message.context.count(own);
+            let own = state.as_ref().and_then(OperationState::span_context);
+            let is_first = |message: &&Received<_>| message.context.count(own.as_ref());
             let first_times = messages().filter(is_first).count() as u64;
             let Some(mut state) = state else { return ActiveOperation::none() };
             state.count(first_times);

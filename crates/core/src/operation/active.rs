@@ -6,7 +6,8 @@ use opentelemetry::{Context, trace::SpanContext};
 
 use crate::{
     Failure, Outcome, batch::share::Share, client::AttributeValue, client::Processing,
-    span::end::OperationState,
+    instrumenter::ambient,
+    span::end::{OperationState, in_context},
 };
 
 /// The guard of a running operation: its span and its metrics.
@@ -78,7 +79,7 @@ impl ActiveOperation {
     /// Never hold an attached guard of it over an `.await`: use
     /// [`opentelemetry::context::FutureExt::with_context`].
     pub fn context(&self) -> Context {
-        self.own_context().cloned().unwrap_or_else(Context::current)
+        self.own_context().cloned().unwrap_or_else(ambient)
     }
 
     /// Returns the span's context; invalid if the operation has no span. A send span that does not
@@ -136,8 +137,11 @@ impl ActiveOperation {
 
     /// Calls `work` with the operation's context current.
     pub fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
-        let _current = self.own_context().map(|context| context.clone().attach());
-        work()
+        match &self.0 {
+            State::Context(context) => in_context(context.clone(), work),
+            State::Running(state) => state.in_scope(work),
+            State::None | State::Share(_) => work(),
+        }
     }
 
     /// Ends the operation successfully.

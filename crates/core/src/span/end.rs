@@ -8,6 +8,8 @@ use opentelemetry::{
     trace::{Span, SpanContext, Status, TraceContextExt},
 };
 
+#[cfg(feature = "tracing")]
+use crate::span::{innermost, subscriber};
 use crate::{
     ErrorType, Failure, OperationType,
     instrumenter::{Inner, Started},
@@ -34,11 +36,14 @@ pub(crate) struct OperationState {
     withdrawn: u64,
     handed_over: bool,
     has_ended: bool,
+    /// The span of `tracing` that this span is, to be entered while the application works.
+    #[cfg(feature = "tracing")]
+    subscriber_span: Option<tracing::Span>,
 }
 
 /// Where the span of an operation is.
 #[derive(Debug)]
-enum OwnSpan {
+pub(crate) enum OwnSpan {
     None,
     Alone(BoxedSpan),
     /// The application works in this context, whose span it is.
@@ -48,7 +53,23 @@ enum OwnSpan {
 }
 
 impl OwnSpan {
-    fn set_attribute(&mut self, attribute: KeyValue) {
+    pub(crate) fn is_recording(&self) -> bool {
+        match self {
+            Self::Alone(span) => span.is_recording(),
+            Self::Current(context) => context.span().is_recording(),
+            Self::None | Self::WithoutSpan(_) => false,
+        }
+    }
+
+    pub(crate) fn span_context(&self) -> Option<SpanContext> {
+        match self {
+            Self::Alone(span) => Some(span.span_context().clone()),
+            Self::Current(context) => Some(context.span().span_context().clone()),
+            Self::None | Self::WithoutSpan(_) => None,
+        }
+    }
+
+    pub(crate) fn set_attribute(&mut self, attribute: KeyValue) {
         match self {
             Self::Alone(span) => span.set_attribute(attribute),
             Self::Current(context) => context.span().set_attribute(attribute),
@@ -99,12 +120,11 @@ impl OperationState {
         inner: Arc<Inner>,
         target: Arc<Target>,
         partition: Option<u32>,
-        span: Option<BoxedSpan>,
+        span: OwnSpan,
+        is_recording: bool,
         started: Started,
         messages: u64,
     ) -> Self {
-        let is_recording = span.as_ref().is_some_and(BoxedSpan::is_recording);
-        let span = span.map_or(OwnSpan::None, OwnSpan::Alone);
         Self {
             inner,
             target,
@@ -116,7 +136,14 @@ impl OperationState {
             withdrawn: 0,
             handed_over: false,
             has_ended: false,
+            #[cfg(feature = "tracing")]
+            subscriber_span: None,
         }
+    }
+
+    #[cfg(feature = "tracing")]
+    pub(crate) fn with_subscriber_span(self, span: Option<tracing::Span>) -> Self {
+        Self { subscriber_span: span, ..self }
     }
 
     /// Sets how many messages are counted at the end.
@@ -146,11 +173,7 @@ impl OperationState {
 
     /// Returns the span's context, if the operation has a span.
     pub(crate) fn span_context(&self) -> Option<SpanContext> {
-        match &self.span {
-            OwnSpan::Alone(span) => Some(span.span_context().clone()),
-            OwnSpan::Current(context) => Some(context.span().span_context().clone()),
-            OwnSpan::None | OwnSpan::WithoutSpan(_) => None,
-        }
+        self.span.span_context()
     }
 
     /// Drops a span that does not record, once its context was written: it need not be kept until
@@ -165,8 +188,21 @@ impl OperationState {
     pub(crate) fn work_in(&mut self, make: impl FnOnce(Option<BoxedSpan>) -> Context) {
         self.span = match mem::replace(&mut self.span, OwnSpan::None) {
             OwnSpan::Alone(span) => OwnSpan::Current(make(Some(span))),
-            _ => OwnSpan::WithoutSpan(make(None)),
+            OwnSpan::None => OwnSpan::WithoutSpan(make(None)),
+            // A span of `tracing` is in its context from the start.
+            working => working,
         };
+    }
+
+    /// Calls `work` in the context that the application works in.
+    pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
+        let Some(context) = self.context() else { return work() };
+        #[cfg(feature = "tracing")]
+        let _entered = self
+            .subscriber_span
+            .as_ref()
+            .map(|span| subscriber::Entered::new(span, &self.inner.settings));
+        in_context(context.clone(), work)
     }
 
     pub(crate) fn set_attribute(&mut self, attribute: KeyValue) {
@@ -235,6 +271,10 @@ impl OperationState {
                 span.end(time);
             });
         }
+        #[cfg(feature = "tracing")]
+        if let Some(span) = self.subscriber_span.take() {
+            subscriber::close(&self.inner.settings, span);
+        }
     }
 
     fn counted(&self, failure: Option<&Failure>) -> Messages {
@@ -254,5 +294,16 @@ impl OperationState {
                 Messages { succeeded: all - failed, failed }
             }
         }
+    }
+}
+
+/// Calls `work` with `context` current.
+pub(crate) fn in_context<T>(context: Context, work: impl FnOnce() -> T) -> T {
+    #[cfg(feature = "tracing")]
+    return innermost::in_scope(context, work);
+    #[cfg(not(feature = "tracing"))]
+    {
+        let _current = context.attach();
+        work()
     }
 }
