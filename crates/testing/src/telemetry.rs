@@ -4,7 +4,7 @@ mod sampler;
 
 use std::{
     ops::Deref,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -23,6 +23,17 @@ pub(crate) const APPLICATION: &str = "application";
 
 /// Far beyond what a test waits for: reaching it means that it will not come.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// Called by [`Builder::build`].
+static OBSERVER: OnceLock<fn(&SdkTracerProvider)> = OnceLock::new();
+
+/// Calls `observer` with the tracer provider of every [`Telemetry`] that is made in this process, in
+/// the thread that makes it. Only the first observer is kept.
+///
+/// A test that runs the suite in a subscriber of `tracing` gives its layer the provider this way.
+pub fn observe_tracer_providers(observer: fn(&SdkTracerProvider)) {
+    OBSERVER.get_or_init(|| observer);
+}
 
 /// A tracer provider and a meter provider for one test, and what they collected.
 ///
@@ -184,6 +195,10 @@ impl Builder {
         if let Some(count) = self.max_links_per_span {
             tracer_provider = tracer_provider.with_max_links_per_span(count);
         }
+        let tracer_provider = tracer_provider.build();
+        if let Some(observe) = OBSERVER.get() {
+            observe(&tracer_provider);
+        }
         let metrics = Exporter::default();
         let reader = PeriodicReader::builder(metrics.clone())
             // Never by itself: a flush collects.
@@ -192,7 +207,7 @@ impl Builder {
         Telemetry {
             scope: self.scope,
             metrics,
-            tracer_provider: tracer_provider.build(),
+            tracer_provider,
             meter_provider: SdkMeterProvider::builder().with_reader(reader).build(),
             finished,
             time_limit: TIME_LIMIT,
