@@ -70,7 +70,7 @@ mod process {
     use super::Batch;
     use crate::{
         ActiveOperation, AsReceived, Operation, OperationType, Received,
-            options::diagnostics::Diagnostic,
+        options::diagnostics::Diagnostic,
         span::{
             end::OperationState,
             links::{Common, Members, collect_links},

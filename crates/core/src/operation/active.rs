@@ -5,7 +5,10 @@ use std::mem;
 use opentelemetry::{Context, trace::SpanContext};
 
 use crate::{
-    Failure, Outcome, batch::share::Share, client::AttributeValue, client::Processing,
+    Failure, Outcome,
+    batch::share::Share,
+    client::AttributeValue,
+    client::Processing,
     instrumenter::ambient,
     span::end::{OperationState, in_context},
 };

@@ -100,7 +100,8 @@ impl Callsite {
         is_detached: bool,
     ) -> Span {
         let Some(fields) = &self.fields else { return Span::none() };
-        let values: [_; FIELDS.len()] = std::array::from_fn(|index| (&fields[index], values[index]));
+        let values: [_; FIELDS.len()] =
+            std::array::from_fn(|index| (&fields[index], values[index]));
         let values = self.metadata.fields().value_set(&values);
         if is_detached {
             Span::new_root(self.metadata, &values)

@@ -148,7 +148,9 @@ impl<'a> Start<'a> {
                     span = OwnSpan::Current(context);
                     subscriber_span = Some(entered);
                 }
-                Attempt::NotRecorded => span = self.start_span(&target, attributes, started, parent),
+                Attempt::NotRecorded => {
+                    span = self.start_span(&target, attributes, started, parent)
+                }
                 Attempt::Panicked => {}
             }
             #[cfg(not(feature = "tracing"))]

@@ -74,8 +74,7 @@ pub(crate) fn start(
         let own = context.span().span_context().clone();
         // A span that is filtered out has no context. A tracer that does nothing makes no ids: it
         // answers with the parent's context.
-        let is_real =
-            own.is_valid() && own.span_id() != parent.span().span_context().span_id();
+        let is_real = own.is_valid() && own.span_id() != parent.span().span_context().span_id();
         is_real.then_some(context)
     });
     match started {
