@@ -1,20 +1,19 @@
 //! The telemetry of one producer or consumer.
 
 use std::{
+    panic,
     sync::{Arc, OnceLock},
     time::{Duration, Instant, SystemTime},
 };
 
 use opentelemetry::{Context, KeyValue, trace::SpanContext};
 
-#[cfg(feature = "tracing")]
-use crate::span::innermost;
 use crate::{
     CreationContext, Instrumentation, ReceiveSpans, System,
     client::{AttributeValue, Message, NotInjected, OutgoingMessage},
     options::{diagnostics::Diagnostic, settings::Settings},
     semconv,
-    span::{facts::Facts, interned::Attribute, providers::Providers, target::Targets},
+    span::{facts::Facts, innermost, interned::Attribute, providers::Providers, target::Targets},
 };
 
 /// The telemetry of one producer or consumer: what all its operations have in common, and where
@@ -174,13 +173,12 @@ impl Inner {
         if context.is_telemetry_suppressed() {
             return None;
         }
-        #[cfg(feature = "tracing")]
-        if self.settings.subscriber_spans {
-            let innermost =
-                self.settings.guard(Diagnostic::ProviderPanicked, || innermost::of(&context));
-            return Some(innermost.flatten().unwrap_or(context));
+        if !self.settings.subscriber_spans {
+            return Some(context);
         }
-        Some(context)
+        let innermost =
+            self.settings.guard(Diagnostic::ProviderPanicked, || innermost::of(&context));
+        Some(innermost.flatten().unwrap_or(context))
     }
 
     /// Reads what `message` carries; [`CreationContext::NONE`] if propagation is off or the
@@ -253,9 +251,5 @@ impl Started {
 /// Returns the ambient context: the current one, or that of the current span of `tracing` where that
 /// is the innermost.
 pub(crate) fn ambient() -> Context {
-    #[cfg(feature = "tracing")]
-    if let Ok(innermost) = std::panic::catch_unwind(innermost::current) {
-        return innermost;
-    }
-    Context::current()
+    panic::catch_unwind(innermost::current).unwrap_or_else(|_| Context::current())
 }

@@ -1,5 +1,7 @@
 //! The conformance suite on the toy broker, with process spans that are spans of `tracing`.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
+
 use std::{
     cell::RefCell,
     sync::{Arc, Mutex},

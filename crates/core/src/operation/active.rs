@@ -10,7 +10,7 @@ use crate::{
     client::AttributeValue,
     client::Processing,
     instrumenter::ambient,
-    span::end::{OperationState, in_context},
+    span::{end::OperationState, innermost},
 };
 
 /// The guard of a running operation: its span and its metrics.
@@ -141,7 +141,7 @@ impl ActiveOperation {
     /// Calls `work` with the operation's context current.
     pub fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
         match &self.0 {
-            State::Context(context) => in_context(context.clone(), work),
+            State::Context(context) => innermost::in_scope(context.clone(), work),
             State::Running(state) => state.in_scope(work),
             State::None | State::Share(_) => work(),
         }

@@ -2,13 +2,12 @@
 
 use opentelemetry::{global::BoxedSpan, trace::TraceContextExt};
 
-#[cfg(feature = "tracing")]
-use crate::span::innermost;
 use crate::{
     ActiveOperation, Operation, ProcessParent, Received,
     client::Message,
     span::{
         end::OperationState,
+        innermost,
         start::{Start, Subject},
     },
 };
@@ -59,11 +58,5 @@ impl<M: Message> Received<M> {
 /// Calls `work` with an empty context, for callbacks that a client makes from within an unrelated
 /// call of the application.
 pub fn without_ambient<T>(work: impl FnOnce() -> T) -> T {
-    #[cfg(feature = "tracing")]
-    return innermost::detached(work);
-    #[cfg(not(feature = "tracing"))]
-    {
-        let _empty = opentelemetry::Context::new().attach();
-        work()
-    }
+    innermost::detached(work)
 }

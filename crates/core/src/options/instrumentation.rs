@@ -134,14 +134,8 @@ impl InstrumentationBuilder {
     /// (`with_context_activation(false)` of the layer), an OpenTelemetry context that the
     /// application makes current inside a span of `tracing` is told from one around it by its
     /// trace only: if both are in one trace, the span of `tracing` counts as the inner one.
-    #[cfg_attr(not(feature = "tracing"), allow(unused_mut))]
     pub const fn with_subscriber_spans(mut self, enabled: bool) -> Self {
-        #[cfg(feature = "tracing")]
-        {
-            self.0.subscriber_spans = enabled;
-        }
-        #[cfg(not(feature = "tracing"))]
-        let _ = enabled;
+        self.0.subscriber_spans = enabled && cfg!(feature = "tracing");
         self
     }
 

@@ -14,8 +14,6 @@ use opentelemetry::{
     metrics::{Meter, MeterProvider},
 };
 
-#[cfg(feature = "tracing")]
-use crate::span::callsite::ProcessCallsite;
 use crate::{
     Destination, ErrorType, ExistingContext, Operation, ProcessParent, Propagation, ReceiveSpans,
     options::diagnostics::{Diagnostic, Diagnostics},
@@ -34,10 +32,9 @@ pub(crate) struct Settings {
     pub(crate) propagator: Propagation,
     pub(crate) propagation: bool,
     pub(crate) tracing: bool,
-    #[cfg(feature = "tracing")]
     pub(crate) subscriber_spans: bool,
     #[cfg(feature = "tracing")]
-    pub(crate) process_callsite: ProcessCallsite,
+    pub(crate) process_callsite: crate::span::callsite::ProcessCallsite,
     pub(crate) metrics: bool,
     pub(crate) receive_spans: ReceiveSpans,
     pub(crate) settle_spans: bool,
@@ -72,10 +69,9 @@ impl Default for Settings {
             propagator: Propagation::Global,
             propagation: true,
             tracing: true,
+            subscriber_spans: cfg!(feature = "tracing"),
             #[cfg(feature = "tracing")]
-            subscriber_spans: true,
-            #[cfg(feature = "tracing")]
-            process_callsite: ProcessCallsite::default(),
+            process_callsite: crate::span::callsite::ProcessCallsite::default(),
             metrics: true,
             receive_spans: ReceiveSpans::All,
             settle_spans: true,

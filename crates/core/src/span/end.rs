@@ -8,14 +8,12 @@ use opentelemetry::{
     trace::{Span, SpanContext, Status, TraceContextExt},
 };
 
-#[cfg(feature = "tracing")]
-use crate::span::{innermost, subscriber};
 use crate::{
     ErrorType, Failure, OperationType,
     instrumenter::{Inner, Started},
     options::diagnostics::Diagnostic,
     semconv,
-    span::{metrics::Messages, target::Target},
+    span::{innermost, metrics::Messages, subscriber, target::Target},
 };
 
 /// Failed messages of one batch that get an event: the default limit of SDKs.
@@ -37,8 +35,7 @@ pub(crate) struct OperationState {
     handed_over: bool,
     has_ended: bool,
     /// The span of `tracing` that this span is, to be entered while the application works.
-    #[cfg(feature = "tracing")]
-    subscriber_span: Option<tracing::Span>,
+    subscriber_span: Option<subscriber::Span>,
 }
 
 /// Where the span of an operation is.
@@ -136,14 +133,13 @@ impl OperationState {
             withdrawn: 0,
             handed_over: false,
             has_ended: false,
-            #[cfg(feature = "tracing")]
             subscriber_span: None,
         }
     }
 
-    #[cfg(feature = "tracing")]
-    pub(crate) fn with_subscriber_span(self, span: Option<tracing::Span>) -> Self {
-        Self { subscriber_span: span, ..self }
+    /// Makes the operation's span one of `tracing`, in whose context the application works.
+    pub(crate) fn set_subscriber_span(&mut self, span: subscriber::Span) {
+        self.subscriber_span = Some(span);
     }
 
     /// Sets how many messages are counted at the end.
@@ -197,12 +193,11 @@ impl OperationState {
     /// Calls `work` in the context that the application works in.
     pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
         let Some(context) = self.context() else { return work() };
-        #[cfg(feature = "tracing")]
         let _entered = self
             .subscriber_span
             .as_ref()
             .map(|span| subscriber::Entered::new(span, &self.inner.settings));
-        in_context(context.clone(), work)
+        innermost::in_scope(context.clone(), work)
     }
 
     pub(crate) fn set_attribute(&mut self, attribute: KeyValue) {
@@ -271,7 +266,6 @@ impl OperationState {
                 span.end(time);
             });
         }
-        #[cfg(feature = "tracing")]
         if let Some(span) = self.subscriber_span.take() {
             subscriber::close(&self.inner.settings, span);
         }
@@ -294,16 +288,5 @@ impl OperationState {
                 Messages { succeeded: all - failed, failed }
             }
         }
-    }
-}
-
-/// Calls `work` with `context` current.
-pub(crate) fn in_context<T>(context: Context, work: impl FnOnce() -> T) -> T {
-    #[cfg(feature = "tracing")]
-    return innermost::in_scope(context, work);
-    #[cfg(not(feature = "tracing"))]
-    {
-        let _current = context.attach();
-        work()
     }
 }

@@ -1,10 +1,8 @@
 //! Where the tracer, the instruments and the propagator are looked up.
 
-#[cfg(feature = "tracing")]
-use std::sync::atomic::AtomicBool;
 use std::sync::{
     OnceLock,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use opentelemetry::{
@@ -26,7 +24,7 @@ use crate::{
 pub(crate) struct Providers {
     tracer: OnceLock<BoxedTracer>,
     tracer_lookups: Lookups,
-    #[cfg(feature = "tracing")]
+    /// Whether a layer of `tracing-opentelemetry` recorded a span.
     layer: AtomicBool,
     instruments: OnceLock<Instruments>,
     instruments_lookups: Lookups,
@@ -83,7 +81,6 @@ impl Providers {
     }
 
     /// Remembers that a layer of `tracing-opentelemetry` recorded a span.
-    #[cfg(feature = "tracing")]
     pub(crate) fn found_layer(&self) {
         // Written once: others read it for every span.
         if !self.layer.load(Ordering::Relaxed) {
@@ -92,15 +89,8 @@ impl Providers {
     }
 
     /// Returns whether a layer of `tracing-opentelemetry` recorded a span of this instrumenter.
-    #[cfg(feature = "tracing")]
     fn has_layer(&self, settings: &Settings) -> bool {
         settings.subscriber_spans && self.layer.load(Ordering::Relaxed)
-    }
-
-    #[cfg(not(feature = "tracing"))]
-    #[expect(clippy::unused_self, reason = "there are no layers in this build")]
-    const fn has_layer(&self, _: &Settings) -> bool {
-        false
     }
 
     /// Returns whether an operation that begins now may be measured when it ends.

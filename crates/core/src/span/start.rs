@@ -1,16 +1,12 @@
 //! How an operation starts: everything that a span has at its start is decided here.
 
-#[cfg(not(feature = "tracing"))]
-use std::mem;
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use opentelemetry::{
     Array, Context, KeyValue, StringValue, Value,
     trace::{Link, SpanBuilder, SpanContext, SpanKind},
 };
 
-#[cfg(feature = "tracing")]
-use crate::span::subscriber::{self, Attempt};
 use crate::{
     Destination, Operation, OperationType,
     client::Message,
@@ -20,6 +16,7 @@ use crate::{
         end::{OperationState, OwnSpan},
         interned::Attribute,
         links::{Members, overflow_links},
+        subscriber::{self, Attempt},
         target::Target,
     },
 };
@@ -138,24 +135,18 @@ impl<'a> Start<'a> {
         let target = inner.targets.find(self.operation, self.destination.as_ref(), facts, settings);
         let partition = self.destination.and_then(|destination| destination.partition());
         let mut span = OwnSpan::None;
-        #[cfg(feature = "tracing")]
         let mut subscriber_span = None;
         if self.wants_span {
             let attributes = self.attributes(&target, partition);
-            #[cfg(feature = "tracing")]
             match self.start_in_subscriber(&target, &attributes, parent) {
                 Attempt::Recorded(entered, context) => {
                     span = OwnSpan::Current(context);
                     subscriber_span = Some(entered);
                 }
                 Attempt::NotRecorded => {
-                    span = self.start_span(&target, attributes, started, parent)
+                    span = self.start_span(&target, attributes, started, parent);
                 }
                 Attempt::Panicked => {}
-            }
-            #[cfg(not(feature = "tracing"))]
-            {
-                span = self.start_span(&target, attributes, started, parent);
             }
         }
         let is_recording = span.is_recording();
@@ -167,10 +158,11 @@ impl<'a> Start<'a> {
         }
         let inner = Arc::clone(inner);
         let messages = self.messages;
-        let state =
+        let mut state =
             OperationState::new(inner, target, partition, span, is_recording, started, messages);
-        #[cfg(feature = "tracing")]
-        let state = state.with_subscriber_span(subscriber_span);
+        if let Some(span) = subscriber_span {
+            state.set_subscriber_span(span);
+        }
         Some(state)
     }
 
@@ -223,7 +215,6 @@ impl<'a> Start<'a> {
     }
 
     /// Starts a process span as a span of `tracing`, if the current subscriber records it.
-    #[cfg(feature = "tracing")]
     fn start_in_subscriber(
         &mut self,
         target: &Target,
@@ -234,7 +225,11 @@ impl<'a> Start<'a> {
         if self.operation.operation_type() != OperationType::Process || !settings.subscriber_spans {
             return Attempt::NotRecorded;
         }
-        let links = || self.take_links();
+        // Those of one message are needed again if the span is not recorded.
+        let links = || match self.subject {
+            Subject::Batch(_) => self.take_links(),
+            Subject::Message(_) | Subject::Destination(_) => self.links.clone(),
+        };
         let attempt = subscriber::start(settings, &target.span_name, attributes, links, parent);
         if let Attempt::Recorded(..) = attempt {
             providers.found_layer();
@@ -249,10 +244,6 @@ impl<'a> Start<'a> {
             self.linked = links.len();
             return links;
         }
-        // Those of one message are needed again where the subscriber filters the span out.
-        #[cfg(feature = "tracing")]
-        return self.links.clone();
-        #[cfg(not(feature = "tracing"))]
         mem::take(&mut self.links)
     }
 

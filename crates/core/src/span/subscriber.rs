@@ -4,7 +4,8 @@ use opentelemetry::{
     Context, Key, KeyValue, Value,
     trace::{Link, TraceContextExt},
 };
-use tracing::{Span, field};
+pub(crate) use tracing::Span;
+use tracing::field;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::{

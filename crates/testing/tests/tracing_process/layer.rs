@@ -197,8 +197,8 @@ fn a_panic_in_the_layer_never_reaches_the_handler() {
         assert_eq!(batch.process_sync(|| Ok::<_, Infallible>("handled")), Ok("handled"));
         drop(order().start_process());
         let order = order();
-        let handler = || order.process_sync(|| -> () { panic!("this handler panics, as wanted") });
-        let panic = catch_unwind(AssertUnwindSafe(handler)).unwrap_err();
+        let work = || order.process_sync(|| -> () { panic!("this handler panics, as wanted") });
+        let panic = catch_unwind(AssertUnwindSafe(work)).unwrap_err();
         assert_eq!(panic.downcast_ref(), Some(&"this handler panics, as wanted"));
         // The metrics are complete: one message alone, one batch, two that failed.
         let sums = stage.telemetry.histogram_sums(semconv::PROCESS_DURATION);

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use opentelemetry::trace::{SpanContext, TraceContextExt as _};
+use opentelemetry::trace::{SpanContext, TraceContextExt as _, TraceState};
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_sdk::{
     error::OTelSdkResult,
@@ -30,7 +30,7 @@ impl LogExporter for Logged {
             let context = record.trace_context().map(|context| {
                 let flags = context.trace_flags.unwrap_or_default();
                 let (trace, span) = (context.trace_id, context.span_id);
-                SpanContext::new(trace, span, flags, false, Default::default())
+                SpanContext::new(trace, span, flags, false, TraceState::NONE)
             });
             self.0.lock().unwrap().push(context);
         }

@@ -2,6 +2,8 @@
 //!
 //! Every scenario is a tree that is written out, with context activation on and off.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
+
 mod filters;
 mod layer;
 mod logs;
@@ -71,11 +73,11 @@ scenarios! {
         assert_eq!(events(stage, "process orders"), ["handled"]);
 
         let order = stage.order().await;
-        let handler = |_: Message| {
+        let work = |_: Message| {
             info!("called");
             async { info!("handled") }
         };
-        order.process_with(handler).await;
+        order.process_with(work).await;
         assert_eq!(events(stage, "process orders"), ["called", "handled"]);
 
         let order = stage.order().await;

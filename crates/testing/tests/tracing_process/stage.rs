@@ -102,8 +102,13 @@ fn write_tree(tree: &mut String, spans: &[FinishedSpan], span: &FinishedSpan, de
 
 #[track_caller]
 pub(crate) fn assert_tree(stage: &Stage, expected: &[&str]) {
-    let expected: String = expected.iter().map(|line| format!("{line}\n")).collect();
-    assert_eq!(stage.tree(), expected, "context activation: {}", stage.activation);
+    let tree = stage.tree();
+    assert_eq!(
+        tree.lines().collect::<Vec<_>>(),
+        expected,
+        "context activation: {}",
+        stage.activation
+    );
 }
 
 #[track_caller]
