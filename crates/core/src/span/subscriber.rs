@@ -1,7 +1,7 @@
 //! Process spans as spans of `tracing`, which a layer of `tracing-opentelemetry` records.
 
 use opentelemetry::{
-    Context, Key, KeyValue, Value,
+    Context, KeyValue, Value,
     trace::{Link, TraceContextExt},
 };
 pub(crate) use tracing::Span;
@@ -15,21 +15,21 @@ use crate::{
 };
 
 /// The fields of a process span: the layer makes the span's name and kind of the first two, and an
-/// attribute of each other one.
+/// attribute of each other one. They are in the order that attributes have.
 pub(crate) const FIELDS: [&str; 13] = [
     "otel.name",
     "otel.kind",
     semconv::SYSTEM,
     semconv::OPERATION_NAME,
-    semconv::OPERATION_TYPE,
-    semconv::DESTINATION_NAME,
     semconv::DESTINATION_TEMPLATE,
-    semconv::DESTINATION_PARTITION_ID,
-    semconv::DESTINATION_TEMPORARY,
-    semconv::DESTINATION_ANONYMOUS,
+    semconv::DESTINATION_NAME,
     semconv::CONSUMER_GROUP_NAME,
     semconv::SERVER_ADDRESS,
     semconv::SERVER_PORT,
+    semconv::OPERATION_TYPE,
+    semconv::DESTINATION_TEMPORARY,
+    semconv::DESTINATION_ANONYMOUS,
+    semconv::DESTINATION_PARTITION_ID,
 ];
 const NAME: usize = 0;
 const KIND: usize = 1;
@@ -99,8 +99,12 @@ fn new_span<'a>(
     texts[NAME] = Some(name);
     texts[KIND] = Some("consumer");
     let mut others = Vec::new();
+    let mut next = 0;
     for attribute in attributes {
-        let field = FIELDS.iter().position(|&field| attribute.key == Key::from_static_str(field));
+        // Most attributes have the field after the one before.
+        let is_field = |&index: &usize| FIELDS[index] == attribute.key.as_str();
+        let field = (next..FIELDS.len()).chain(0..next).find(is_field);
+        next = field.map_or(next, |field| field + 1);
         match (field, &attribute.value) {
             (Some(field), Value::String(text)) if texts[field].is_none() => {
                 texts[field] = Some(text.as_str());

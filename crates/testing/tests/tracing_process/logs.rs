@@ -126,9 +126,9 @@ async fn a_line_has_the_trace_the_span_and_the_fields() {
         let expected = format!(
             "trace={} span={}  INFO worker:process{{otel.name=\"process orders\" \
              otel.kind=\"consumer\" messaging.system=\"toy\" messaging.operation.name=\"process\" \
-             messaging.operation.type=\"process\" messaging.destination.name=\"orders\" \
-             messaging.destination.partition.id=\"0\" messaging.consumer.group.name=\"toys\" \
-             server.address=\"toy.local\" server.port=7}}: tracing_process::logs: billed\n",
+             messaging.destination.name=\"orders\" messaging.consumer.group.name=\"toys\" \
+             server.address=\"toy.local\" server.port=7 messaging.operation.type=\"process\" \
+             messaging.destination.partition.id=\"0\"}}: tracing_process::logs: billed\n",
             process.trace_id(),
             process.span_id(),
         );
