@@ -51,13 +51,15 @@ impl<L> Batch<L> {
 impl<L: AsReceived> Batch<L> {
     process_forms! {
         /// Runs `future` inside ONE CONSUMER span for the whole batch, which links to every span that
-        /// sent a message.
+        /// sent a message. Make spans of your own inside `future`: one that is made before, as in
+        /// `process(work.instrument(info_span!("bill")))`, is apart from it. Write
+        /// `process(async { work.instrument(info_span!("bill")).await })`.
         ///
         /// The span starts at the first poll, is current inside `future` at every `.await`, and
         /// ends with the result: `()`, any `Result` or [`FailedMessages`](crate::FailedMessages).
         /// Its parent is the ambient span and the baggage is the ambient one; each message has its
         /// own context in `creation_context`. A panic ends the span as an error and goes on
-        /// unwinding. Create spans of your own inside `future`, not around it.
+        /// unwinding.
         ///
         /// Cancel safety: dropped before the end, the span ends as `cancelled`.
     }
