@@ -125,7 +125,7 @@ impl InstrumentationBuilder {
     /// - it has the layer's attributes: `code.file.path`, `code.module.name` and
     ///   `code.line.number` are not set, `thread.id`, `thread.name`, `target` and, where asked for,
     ///   `level` are. `busy_ns` and `idle_ns` are not recorded;
-    /// - an event of level ERROR inside it sets its status, and so does a field `otel.status_code`;
+    /// - an event of level ERROR inside it sets its status, as in every span of the layer's;
     /// - its start is read from the clock by the layer, some microseconds after the start that the
     ///   metric has. Its end is that of the metric.
     ///

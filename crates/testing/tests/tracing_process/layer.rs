@@ -9,7 +9,7 @@ use std::{
 use futures::FutureExt as _;
 use opentelemetry::{
     Context, InstrumentationScope, KeyValue,
-    trace::{Link, SpanKind, TraceContextExt as _, TraceId, TracerProvider as _},
+    trace::{Link, SpanKind, Status, TraceContextExt as _, TraceId, TracerProvider as _},
 };
 use opentelemetry_sdk::{
     error::OTelSdkResult,
@@ -18,14 +18,14 @@ use opentelemetry_sdk::{
         SpanProcessor,
     },
 };
-use otel_messaging_core::{Batch, Instrumentation, semconv};
+use otel_messaging_core::{Batch, ErrorType, Failure, Instrumentation, semconv};
 use otel_messaging_testing::{
     attributes::any,
     spans::{remote, span},
     telemetry::{SeenBySampler, Telemetry},
     toy::{Broker, Consumer, Producer, Record},
 };
-use tracing::{Dispatch, Instrument as _, dispatcher, info, info_span};
+use tracing::{Dispatch, Instrument as _, dispatcher, error, info, info_span};
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::stage::{Stage, events, is_of_layer, the};
@@ -61,6 +61,24 @@ async fn scope_and_some_attributes_are_the_layers() {
         ("messaging.toy.offset", 0.into()),
     ]);
     stage.telemetry.assert_spans([process.linked_to(remote(sent))]);
+}
+
+/// As in every span of the layer's, an event of level ERROR sets the status.
+#[tokio::test]
+async fn an_event_of_level_error_sets_the_status() {
+    let stage = Stage::new(true);
+    let _default = stage.subscribe();
+    let order = stage.order().await;
+    order.process(async { error!("odd") }).await;
+    let process = the(&stage, "process orders");
+    assert_eq!(process.status, Status::error(""));
+    assert!(!process.attributes.iter().any(|it| it.key.as_str() == semconv::ERROR_TYPE));
+    // What the handler's result says comes after it.
+    let order = stage.order().await;
+    let declined =
+        |(): &()| Some(Failure::new(ErrorType::new("declined")).with_description("no money"));
+    order.process_classified(async { error!("odd") }, declined).await;
+    assert_eq!(the(&stage, "process orders").status, Status::error("no money"));
 }
 
 fn toy_scope() -> InstrumentationScope {

@@ -11,6 +11,7 @@ use opentelemetry_sdk::{
     error::OTelSdkResult,
     logs::{LogBatch, LogExporter, SdkLoggerProvider, SimpleLogProcessor},
 };
+use otel_messaging_core::client::without_ambient;
 use tracing::{Dispatch, Event, Instrument as _, Subscriber, dispatcher, info, info_span};
 use tracing_subscriber::{
     fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter, format},
@@ -104,17 +105,20 @@ impl<'a> MakeWriter<'a> for Written {
     }
 }
 
+fn lines_to(written: &Written, stage: &Stage) -> Dispatch {
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_writer(written.clone())
+        .event_format(WithTrace(format().without_time()));
+    Dispatch::new(tracing_subscriber::registry().with(stage.layer()).with(lines))
+}
+
 #[tokio::test]
 async fn a_line_has_the_trace_the_span_and_the_fields() {
     for activation in [true, false] {
         let stage = Stage::new(activation);
         let written = Written::default();
-        let lines = tracing_subscriber::fmt::layer()
-            .with_ansi(false)
-            .with_writer(written.clone())
-            .event_format(WithTrace(format().without_time()));
-        let layers = tracing_subscriber::registry().with(stage.layer()).with(lines);
-        let _default = dispatcher::set_default(&Dispatch::new(layers));
+        let _default = dispatcher::set_default(&lines_to(&written, &stage));
         let order = stage.order().await;
         let handler = async {
             tokio::task::yield_now().await;
@@ -134,4 +138,17 @@ async fn a_line_has_the_trace_the_span_and_the_fields() {
         );
         assert_eq!(lines, expected);
     }
+}
+
+/// A callback that a client makes within an unrelated call is not inside that call's span.
+#[tokio::test]
+async fn a_line_of_a_callback_does_not_name_the_span_around() {
+    let stage = Stage::new(true);
+    let written = Written::default();
+    let _default = dispatcher::set_default(&lines_to(&written, &stage));
+    let order = stage.order().await;
+    let callback = || without_ambient(|| order.process_sync(|| info!("billed")));
+    info_span!("unrelated").in_scope(callback);
+    let lines = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    assert!(lines.contains(" INFO process{"), "{lines}");
 }

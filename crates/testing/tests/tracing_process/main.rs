@@ -387,15 +387,20 @@ scenarios! {
         context.span().end();
         assert_tree(stage, &["request", "  charge", "    publish bills"]);
         stage.telemetry.clear();
-        // A context that is made inside a span and has a trace of its own is the innermost.
-        async {
-            let context = Context::new().with_span(tracer.start_with_context("job", &Context::new()));
+        // A context that is made inside a span is the innermost. Without activation, it must have a
+        // trace of its own for that; with it, the current context is a child of the span.
+        let work = async {
+            let job = tracer.start_with_context("job", &Context::current());
+            let context = Context::current().with_span(job);
             stage.send("bills").with_context(context.clone()).await;
             context.span().end();
+        };
+        work.instrument(info_span!("worker")).await;
+        if stage.activation {
+            assert_tree(stage, &["worker", "  job", "    publish bills"]);
+        } else {
+            assert_tree(stage, &["job", "  publish bills", "worker"]);
         }
-        .instrument(info_span!("worker"))
-        .await;
-        assert_tree(stage, &["job", "  publish bills", "worker"]);
     }
 
     async fn a_callback_of_a_client_has_nothing_ambient(stage: &Stage) {
@@ -438,8 +443,10 @@ scenarios! {
             info_span!("inner").in_scope(|| assert_eq!(tenant().as_deref(), Some("north")));
             let inner = async move { tenant() }.instrument(info_span!("task"));
             assert_eq!(tokio::spawn(inner).await.unwrap().as_deref(), Some("north"));
-            let south = Context::current_with_baggage([KeyValue::new("tenant", "south")]);
-            let _south = south.attach();
+            // What is set later, in the handler or in a span inside it, replaces it.
+            let south = || Context::current_with_baggage([KeyValue::new("tenant", "south")]);
+            let _inside = info_span!("inside").entered();
+            let _south = south().attach();
             assert_eq!(tenant().as_deref(), Some("south"));
         };
         order.process(handler).await;
