@@ -1,21 +1,21 @@
-//! Deliveries that are pushed.
+//! Deliveries that the client pushes.
 
 use std::{pin::Pin, sync::Arc};
 
 use lapin::{ConsumerDelegate, message::DeliveryResult};
-use opentelemetry::Context;
+use otel_messaging_core::client::without_ambient;
 
-use crate::message::Source;
+use crate::{message::Delivered, origin::Origin};
 
-/// A delegate whose calls are the processing of what it is given.
+/// A delegate whose calls process what it is given.
 pub(super) struct Processing<D> {
     delegate: D,
-    source: Arc<Source>,
+    origin: Arc<Origin>,
 }
 
 impl<D> Processing<D> {
-    pub(super) const fn new(delegate: D, source: Arc<Source>) -> Self {
-        Self { delegate, source }
+    pub(super) const fn new(delegate: D, origin: Arc<Origin>) -> Self {
+        Self { delegate, origin }
     }
 }
 
@@ -27,13 +27,14 @@ impl<D: ConsumerDelegate> ConsumerDelegate for Processing<D> {
             Ok(Some(delivery)) => delivery,
             other => return self.delegate.on_new_delivery(other),
         };
-        // What was prefetched comes in the call that sets the delegate, which is not its parent.
-        let _nothing_ambient = Context::new().attach();
-        let received = self.source.hold(delivery);
-        let operation = received.start_process();
-        let delivery = received.into_inner().delivery;
-        let done = operation.within(|| self.delegate.on_new_delivery(Ok(Some(delivery))));
-        Box::pin(operation.run(done))
+        // The call that sets the delegate brings what was prefetched, and is not its parent.
+        without_ambient(|| {
+            let received = Delivered::extract(&self.origin, delivery);
+            let operation = received.start_process();
+            let delivery = Ok(Some(received.into_inner().into_bare()));
+            let done = operation.in_scope(|| self.delegate.on_new_delivery(delivery));
+            Box::pin(operation.run(done))
+        })
     }
 
     fn drop_prefetched_messages(&self) -> Done {

@@ -1,26 +1,21 @@
-//! The class of a client's error: the name of AMQP's reply code, or of the client's own error
-//! (rule R22).
+//! The class of the client's errors: the name of AMQP's reply code, or of the client's own error.
 
 use lapin::{Confirmation, Error, ErrorKind, message::BasicReturnMessage, protocol::AMQPErrorKind};
 use otel_messaging_core::{ErrorType, Failure};
 
-/// `error.type` is the name of the reply code, such as `NOT_FOUND`; of an error without one, the
-/// name of the client's variant, such as `InvalidChannelState`. The error's own text becomes the
-/// status.
+/// Classifies an error: `error.type` is the name of the reply code, such as `NOT_FOUND`, or the
+/// name of the client's variant, such as `InvalidChannelState`. The error's text becomes the
+/// span's status.
 pub(crate) fn of(error: &Error) -> Failure {
     let class = match error.kind() {
         ErrorKind::ProtocolError(error) => reply(error.kind()),
-        kind => {
-            let kind = format!("{kind:?}");
-            let name = kind.split(|c: char| !c.is_alphanumeric()).next();
-            name.unwrap_or_default().to_owned()
-        }
+        kind => ErrorType::of_variant(kind),
     };
-    Failure::new(ErrorType::new(class)).with_description(error.to_string())
+    Failure::new(class).with_description(error.to_string())
 }
 
-/// What a confirm says is wrong, if anything: the broker refused the message (`nack`), or had
-/// nowhere to put it (`NO_ROUTE`).
+/// Classifies the broker's answer to a publish: it refused the message (`nack`), or no queue takes
+/// it (`NO_ROUTE`). `None` is success.
 pub(crate) fn of_confirm(result: &lapin::Result<Confirmation>) -> Option<Failure> {
     match result {
         Ok(Confirmation::Ack(Some(message)) | Confirmation::Nack(Some(message))) => {
@@ -35,18 +30,18 @@ pub(crate) fn of_confirm(result: &lapin::Result<Confirmation>) -> Option<Failure
 fn of_return(message: &BasicReturnMessage) -> Failure {
     let class = match message.error() {
         Some(error) => reply(error.kind()),
-        None => message.reply_code.to_string(),
+        None => ErrorType::new(message.reply_code.to_string()),
     };
-    Failure::new(ErrorType::new(class)).with_description(message.reply_text.to_string())
+    Failure::new(class).with_description(message.reply_text.to_string())
 }
 
-/// As the broker writes it: the client has dashes instead.
-fn reply(kind: &AMQPErrorKind) -> String {
-    match kind {
+/// Names a reply code as the broker writes it: the client has dashes instead.
+fn reply(kind: &AMQPErrorKind) -> ErrorType {
+    let name = match kind {
         AMQPErrorKind::Soft(error) => error.to_string(),
         AMQPErrorKind::Hard(error) => error.to_string(),
-    }
-    .replace('-', "_")
+    };
+    ErrorType::new(name.replace('-', "_"))
 }
 
 #[cfg(test)]
@@ -74,5 +69,15 @@ mod tests {
             let expected = Failure::new(ErrorType::new(class)).with_description(error.to_string());
             assert_eq!(of(&error), expected);
         }
+    }
+
+    #[test]
+    fn an_answer_is_a_failure_if_the_message_is_in_no_queue() {
+        assert_eq!(of_confirm(&Ok(Confirmation::NotRequested)), None);
+        assert_eq!(of_confirm(&Ok(Confirmation::Ack(None))), None);
+        let nack = Failure::new(ErrorType::new("nack"));
+        assert_eq!(of_confirm(&Ok(Confirmation::Nack(None))), Some(nack));
+        let error = || Error::from(ErrorKind::ChannelsLimitReached);
+        assert_eq!(of_confirm(&Err(error())), Some(of(&error())));
     }
 }
