@@ -230,3 +230,6 @@ impl Message for Delivered {
         Some(headers::size(&self.delivery.properties) + self.delivery.data.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -266,3 +266,6 @@ impl PartialEq for Acker {
         self.bare == other.bare
     }
 }
+
+#[cfg(test)]
+mod tests;
