@@ -48,6 +48,7 @@ fn reply(kind: &AMQPErrorKind) -> ErrorType {
 mod tests {
     use lapin::{
         ChannelState,
+        message::Delivery,
         protocol::{AMQPError, AMQPHardError, AMQPSoftError},
     };
 
@@ -79,5 +80,11 @@ mod tests {
         assert_eq!(of_confirm(&Ok(Confirmation::Nack(None))), Some(nack));
         let error = || Error::from(ErrorKind::ChannelsLimitReached);
         assert_eq!(of_confirm(&Err(error())), Some(of(&error())));
+        for (reply_code, class) in [(312, "NO_ROUTE"), (999, "999")] {
+            let delivery = Delivery::mock(0, "".into(), "q".into(), false, Vec::new());
+            let returned = BasicReturnMessage { delivery, reply_code, reply_text: "why".into() };
+            let failure = Failure::new(ErrorType::new(class)).with_description("why");
+            assert_eq!(of_confirm(&Ok(Confirmation::Ack(Some(returned.into())))), Some(failure));
+        }
     }
 }

@@ -127,7 +127,7 @@ fn value_size(value: &AMQPValue) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use lapin::types::FieldArray;
+    use lapin::types::{DecimalValue, FieldArray};
 
     use super::*;
 
@@ -198,6 +198,35 @@ mod tests {
         let name = "n".repeat(256);
         let too_long = [Field { name: &name, value: Some("x") }];
         assert_eq!(replace(&mut after, &too_long, 4096), Err(INVALID_NAME));
+    }
+
+    #[test]
+    fn a_table_is_as_large_as_it_is_written() {
+        let table = |value| properties(&[("inner", value)]).headers().clone().unwrap();
+        // A name of five letters and a type, then the value.
+        let entry = 1 + 5 + 1;
+        for (value, written) in [
+            (AMQPValue::Void, 0),
+            (AMQPValue::Boolean(true), 1),
+            (AMQPValue::ShortShortInt(1), 1),
+            (AMQPValue::ShortUInt(1), 2),
+            (AMQPValue::LongInt(1), 4),
+            (AMQPValue::Float(1.0), 4),
+            (AMQPValue::DecimalValue(DecimalValue { scale: 1, value: 1 }), 5),
+            (AMQPValue::Timestamp(1), 8),
+            (AMQPValue::ShortString("abc".into()), 1 + 3),
+            (text("abc"), 4 + 3),
+            (AMQPValue::ByteArray(vec![1, 2].into()), 4 + 2),
+            (AMQPValue::FieldTable(table(text("abc"))), 4 + entry + 4 + 3),
+            (AMQPValue::FieldArray(vec![text("abc"), AMQPValue::Void].into()), 4 + 1 + 4 + 3 + 1),
+            (
+                AMQPValue::FieldArray(vec![table(text("abc")).into()].into()),
+                4 + 1 + 4 + entry + 4 + 3,
+            ),
+        ] {
+            let properties = BasicProperties::default().with_headers(table(value.clone()));
+            assert_eq!(size(&properties), 2 + 4 + entry + written, "{value:?}");
+        }
     }
 
     /// On a stack of 2 MiB, the client reads 200 levels and writes 440 in a debug build.

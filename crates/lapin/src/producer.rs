@@ -82,23 +82,35 @@ impl Channel {
     async fn hand_over(
         &self,
         publish: Publish<'_>,
-        mut operation: ActiveOperation,
+        operation: ActiveOperation,
     ) -> Result<PublisherConfirm> {
         let Publish { exchange, routing_key, options, payload, properties } = publish;
         let channel = self.get_ref();
         let is_confirmed = self.instrumenter().is_enabled() && channel.status().confirm();
         let call = channel.basic_publish(exchange, routing_key, options, payload, properties);
-        match hand_over(call, &mut operation).await {
-            Ok(confirm) if is_confirmed => Ok(PublisherConfirm::new(confirm, Some(operation))),
-            Ok(confirm) => {
-                operation.end();
-                Ok(PublisherConfirm::new(confirm, None))
-            }
-            Err(error) => {
-                // It counts as sent if the client had taken it before.
-                operation.reject(error_type::of(&error));
-                Err(error)
-            }
+        run(operation, call, is_confirmed).await
+    }
+}
+
+/// Runs the client's `call` as `operation`, which goes on until the confirm if there is one.
+async fn run(
+    mut operation: ActiveOperation,
+    call: impl Future<Output = Result<lapin::PublisherConfirm>>,
+    is_confirmed: bool,
+) -> Result<PublisherConfirm> {
+    match hand_over(call, &mut operation).await {
+        Ok(confirm) if is_confirmed => Ok(PublisherConfirm::new(confirm, Some(operation))),
+        Ok(confirm) => {
+            operation.end();
+            Ok(PublisherConfirm::new(confirm, None))
+        }
+        Err(error) => {
+            // It counts as sent if the client had taken it before.
+            operation.reject(error_type::of(&error));
+            Err(error)
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -133,7 +133,7 @@ impl Acker {
             (None, Some(kept)) => kept.settle(operation),
             (None, None) => {
                 let destination = Some(known.name.destination());
-                by_tag(&known.instrumenter, operation, destination, known.tag)
+                settle_unknown(&known.instrumenter, operation, destination, known.tag)
             }
         };
         run(operation, count, call, |result| match result {
@@ -180,23 +180,33 @@ impl Channel {
         multiple: bool,
         call: impl Future<Output = Result<()>>,
     ) -> Result<()> {
-        let instrumenter = self.instrumenter();
-        if !instrumenter.is_enabled() {
-            return call.await;
-        }
-        let settled =
-            instrumenter.wants_settle_spans().then(|| self.unsettled().settle(tag, multiple));
-        let (kept, count) = settled.unwrap_or_default();
-        let operation = match kept {
-            Some(kept) => kept.settle(operation),
-            None => by_tag(instrumenter, operation, None, tag),
-        };
-        run(operation, count, call, |result| result.as_ref().err().map(error_type::of)).await
+        let (instrumenter, unsettled) = (self.instrumenter(), self.unsettled());
+        settle_by_tag(instrumenter, unsettled, operation, tag, multiple, call).await
     }
 }
 
+async fn settle_by_tag(
+    instrumenter: &Instrumenter,
+    unsettled: &Unsettled,
+    operation: Operation,
+    tag: DeliveryTag,
+    multiple: bool,
+    call: impl Future<Output = Result<()>>,
+) -> Result<()> {
+    if !instrumenter.is_enabled() {
+        return call.await;
+    }
+    let settled = instrumenter.wants_settle_spans().then(|| unsettled.settle(tag, multiple));
+    let (kept, count) = settled.unwrap_or_default();
+    let operation = match kept {
+        Some(kept) => kept.settle(operation),
+        None => settle_unknown(instrumenter, operation, None, tag),
+    };
+    run(operation, count, call, |result| result.as_ref().err().map(error_type::of)).await
+}
+
 /// Starts to settle a message that nothing else is known of.
-fn by_tag(
+fn settle_unknown(
     instrumenter: &Instrumenter,
     operation: Operation,
     destination: Option<Destination<'_>>,

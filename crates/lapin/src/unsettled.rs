@@ -194,9 +194,14 @@ mod tests {
         assert_eq!(unsettled.settle(last, true), (Some(last), None));
     }
 
-    /// In the usual order, there is no list to grow.
     #[test]
     fn settled_deliveries_leave_nothing_behind() {
+        let unsettled = with(1..=4);
+        for tag in [2, 3, 4, 1] {
+            assert_eq!(unsettled.settle(tag, false), (Some(tag), None));
+        }
+        assert!(unsettled.lock().later.is_empty());
+        // In the usual order, the list does not grow.
         let unsettled = with([]);
         for tag in 1..=1000 {
             unsettled.add(tag, Some(tag));

@@ -195,7 +195,8 @@ async fn an_acker_knows_its_message() {
     let instrumenter = instrumenter(&telemetry, |builder| builder);
     for verb in ["ack", "nack", "reject"] {
         let headers = table([("traceparent", text(TRACEPARENT))]);
-        let delivery = mock("shop", "", headers);
+        let mut delivery = mock("shop", "", headers);
+        delivery.properties = delivery.properties.with_message_id("order 7".into());
         let delivery = Delivery::from_bare(delivery, "q".into(), &instrumenter);
         let acker = delivery.acker.clone();
         delivery.process(async {}).await;
@@ -211,6 +212,7 @@ async fn an_acker_knows_its_message() {
         assert_eq!(settled, Ok(true));
         assert_eq!(acker.ack(BasicAckOptions::default()).await, Ok(false));
         let settle = expected(verb, "settle", "shop:q", "").child_of(first);
+        let settle = settle.attributes([(core::MESSAGE_ID, "order 7".into())]);
         telemetry.assert_spans([settle.linked_to(remote(creation().span_context().clone()))]);
         telemetry.clear();
     }

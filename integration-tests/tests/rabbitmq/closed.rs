@@ -6,7 +6,8 @@ use futures::StreamExt;
 use opentelemetry::{KeyValue, trace::Status};
 use otel_messaging_integration_tests::{OwnBroker, rabbitmq};
 use otel_messaging_lapin::{
-    BasicProperties, Channel, Confirmation, Connect, Connection, ConnectionProperties, bare,
+    BasicProperties, Channel, Confirmation, Connect, Connection, ConnectionProperties,
+    DefaultConnectionBuilder, bare,
     options::{
         BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions,
         BasicQosOptions, QueueDeclareOptions,
@@ -156,6 +157,20 @@ async fn a_wrapped_channel_says_what_it_was_told() {
     assert_eq!(spans.len(), 2);
     let has_server = |attribute: &KeyValue| attribute.key.as_str().starts_with("server.");
     assert!(!spans.iter().any(|span| span.attributes.iter().any(has_server)));
+    shop.telemetry.clear();
+
+    for by_text in [true, false] {
+        let builder = DefaultConnectionBuilder::new().unwrap();
+        let builder = if by_text {
+            builder.with_uri_str(rabbitmq())
+        } else {
+            builder.with_uri(rabbitmq().parse().unwrap())
+        };
+        let builder = builder.with_instrumentation(&shop.instrumentation);
+        let connection = builder.connect().await.unwrap();
+        assert!(publish(&connection.create_channel().await.unwrap(), large()).await);
+    }
+    shop.telemetry.assert_spans([published(), published()]);
     shop.telemetry.clear();
 
     // The default instrumentation has no provider here, and injects nothing without a span.

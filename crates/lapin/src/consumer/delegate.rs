@@ -41,3 +41,53 @@ impl<D: ConsumerDelegate> ConsumerDelegate for Processing<D> {
         self.delegate.drop_prefetched_messages()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures::executor::block_on;
+    use lapin::message::Delivery;
+    use opentelemetry::{
+        Context,
+        trace::{SpanId, TraceContextExt, Tracer},
+    };
+    use otel_messaging_core::Instrumentation;
+    use otel_messaging_testing::telemetry::Telemetry;
+
+    use super::*;
+    use crate::server;
+
+    fn current() -> SpanId {
+        Context::map_current(|context| context.span().span_context().span_id())
+    }
+
+    #[test]
+    fn a_delegate_is_called_and_awaited_in_a_process_span_of_its_own() {
+        let telemetry = Telemetry::new();
+        let instrumentation = Instrumentation::builder()
+            .with_tracer_provider(telemetry.tracer_provider())
+            .with_meter_provider(telemetry.meter_provider())
+            .build();
+        let origin = Origin::new(server::instrumenter(None, &instrumentation), "q".into());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let there = Arc::clone(&seen);
+        let delegate = move |delivery: DeliveryResult| {
+            let there = Arc::clone(&there);
+            there.lock().unwrap().push(current());
+            async move {
+                assert_eq!(delivery.unwrap().unwrap().delivery_tag, 7);
+                there.lock().unwrap().push(current());
+            }
+        };
+        let processing = Processing::new(delegate, Arc::new(origin));
+        let delivery = Delivery::mock(7, "".into(), "q".into(), false, Vec::new());
+        telemetry.tracer().in_span("setting", |_| {
+            block_on(processing.on_new_delivery(Ok(Some(delivery))));
+        });
+        let spans = telemetry.spans();
+        let process = spans.iter().find(|span| span.name == "process q").unwrap();
+        assert_eq!(process.parent_span_id, SpanId::INVALID);
+        assert_eq!(*seen.lock().unwrap(), [process.span_context.span_id(); 2]);
+    }
+}

@@ -47,15 +47,16 @@ fn settle(
     poll_once(acker.settle_message(None::<&Received<Settled>>, semconv::ACK, false, call))
 }
 
-/// Settles by tag, as a channel does.
-fn settle_by_tag(origin: &Origin, tag: DeliveryTag, multiple: bool) {
-    let (kept, count) = origin.unsettled.as_ref().unwrap().settle(tag, multiple);
-    let operation = match kept {
-        Some(kept) => kept.settle(semconv::ACK),
-        None => by_tag(&origin.instrumenter, semconv::ACK, None, tag),
-    };
-    let done = poll_once(run(operation, count, ready(Ok(())), |_| None));
-    assert_eq!(done, Poll::Ready(Ok(())));
+/// Settles a delivery by its tag, by this call of the client.
+fn settle_tag(
+    origin: &Origin,
+    tag: DeliveryTag,
+    multiple: bool,
+    call: impl Future<Output = Result<()>>,
+) -> Poll<Result<()>> {
+    let unsettled = origin.unsettled.as_ref().unwrap();
+    let instrumenter = &origin.instrumenter;
+    poll_once(settle_by_tag(instrumenter, unsettled, semconv::ACK, tag, multiple, call))
 }
 
 fn poll_once<F: Future>(future: F) -> Poll<F::Output> {
@@ -87,10 +88,19 @@ fn a_settlement_that_is_dropped_was_taken_by_the_client() {
     telemetry.assert_spans([settled(2).error("ChannelsLimitReached", Some(&description))]);
     telemetry.clear();
 
-    // What is never polled does not reach the client.
-    let delivery = deliver(&origin, 3);
-    drop(delivery.ack(BasicAckOptions::default()));
-    drop(delivery.acker.ack(BasicAckOptions::default()));
+    // By tag, it is the same.
+    let unpolled = deliver(&origin, 3);
+    assert_eq!(settle_tag(&origin, 3, false, pending()), Poll::Pending);
+    telemetry.assert_spans([settled(3)]);
+    telemetry.clear();
+    deliver(&origin, 4);
+    assert_eq!(settle_tag(&origin, 4, false, ready(Err(error()))), Poll::Ready(Err(error())));
+    telemetry.assert_spans([settled(4).error("ChannelsLimitReached", Some(&description))]);
+    telemetry.clear();
+
+    // A settlement that is never polled does not reach the client.
+    drop(unpolled.ack(BasicAckOptions::default()));
+    drop(unpolled.acker.ack(BasicAckOptions::default()));
     telemetry.assert_spans([]);
 }
 
@@ -104,10 +114,10 @@ fn a_tag_finds_its_message_and_what_processed_it_first() {
     delivery.process_sync(|| ());
     telemetry.clear();
     drop(delivery);
-    settle_by_tag(&origin, 7, false);
+    assert_eq!(settle_tag(&origin, 7, false, ready(Ok(()))), Poll::Ready(Ok(())));
     telemetry.assert_spans([settled(7).child_of(first)]);
     telemetry.clear();
-    settle_by_tag(&origin, 7, false);
+    assert_eq!(settle_tag(&origin, 7, false, ready(Ok(()))), Poll::Ready(Ok(())));
     let unknown = span("ack").kind(SpanKind::Client).attributes([
         (core::SYSTEM, "rabbitmq".into()),
         (core::OPERATION_NAME, "ack".into()),
@@ -115,6 +125,19 @@ fn a_tag_finds_its_message_and_what_processed_it_first() {
         (semconv::DELIVERY_TAG, 7.into()),
     ]);
     telemetry.assert_spans([unknown]);
+}
+
+/// A delivery is settled as itself, also where its channel has forgotten it.
+#[test]
+fn a_delivery_that_is_forgotten_is_settled_as_itself() {
+    let telemetry = Telemetry::new();
+    let origin = origin(&telemetry, |builder| builder);
+    let mut delivery = bare::Delivery::mock(7, "".into(), "q".into(), false, Vec::new());
+    delivery.properties = delivery.properties.with_message_id("order 7".into());
+    let delivery = Delivery::extract(&origin, delivery);
+    drop(origin.unsettled.as_ref().unwrap().settle(7, false));
+    assert_eq!(poll_once(delivery.ack(BasicAckOptions::default())), Poll::Ready(Ok(true)));
+    telemetry.assert_spans([settled(7).attributes([(core::MESSAGE_ID, "order 7".into())])]);
 }
 
 #[test]
@@ -126,7 +149,7 @@ fn deliveries_that_need_no_settlement_are_not_counted() {
     deliver(&origin, 2);
     origin.no_ack = false;
     deliver(&origin, 3);
-    settle_by_tag(&origin, 3, true);
+    assert_eq!(settle_tag(&origin, 3, true, ready(Ok(()))), Poll::Ready(Ok(())));
     telemetry.assert_spans([settled(3).attributes([(core::BATCH_MESSAGE_COUNT, 1.into())])]);
 }
 
