@@ -84,7 +84,7 @@ mod tests {
             let delivery = Delivery::mock(0, "".into(), "q".into(), false, Vec::new());
             let returned = BasicReturnMessage { delivery, reply_code, reply_text: "why".into() };
             let failure = Failure::new(ErrorType::new(class)).with_description("why");
-            assert_eq!(of_confirm(&Ok(Confirmation::Ack(Some(returned.into())))), Some(failure));
+            assert_eq!(of_confirm(&Ok(Confirmation::Ack(Some(returned)))), Some(failure));
         }
     }
 }

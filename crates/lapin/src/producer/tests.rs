@@ -34,7 +34,7 @@ fn connection(telemetry: &Telemetry) -> Shared {
     Shared::new(None, None, &instrumentation)
 }
 
-fn outgoing<'a>(connection: &'a Shared, headers: FieldTable) -> Outgoing<'a> {
+fn outgoing(connection: &Shared, headers: FieldTable) -> Outgoing<'_> {
     let properties = BasicProperties::default().with_headers(headers);
     let publish = Publish { properties, routing_key: "q".into(), ..Publish::default() };
     Outgoing { publish, name: Names::default().published("", "q", &Queues::default()), connection }
@@ -86,7 +86,7 @@ fn a_publish_counts_as_sent_once_the_client_has_taken_it() {
     let error = Error::from(ErrorKind::ChannelsLimitReached);
     let description = error.to_string();
     let refused = publish(&connection, ready(Err(error.clone())));
-    assert_eq!(refused.map(|refused| refused.err()), Poll::Ready(Some(error)));
+    assert_eq!(refused.map(Result::err), Poll::Ready(Some(error)));
     let class = "ChannelsLimitReached";
     telemetry.assert_spans([published().error(class, Some(&description))]);
     telemetry.clear();
@@ -136,7 +136,7 @@ fn a_batch_creates_messages_without_their_routing_key() {
     connection
         .instrumenter
         .send_batch(semconv::PUBLISH, &mut messages)
-        .for_each(|operation| operation.end());
+        .for_each(ActiveOperation::end);
     let create = sent("create", OperationType::Create, EMPTY).label("create");
     let publish = span("publish q")
         .kind(SpanKind::Client)
