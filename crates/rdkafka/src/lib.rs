@@ -181,38 +181,25 @@
 //! - `serde`: a [`CreationContext`](otel::CreationContext) can be serialized.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// These docs are about the telemetry.
-#![cfg_attr(not(feature = "otel"), allow(rustdoc::broken_intra_doc_links))]
+#![warn(unnameable_types)]
 
-#[cfg(feature = "otel")]
 pub mod consumer;
-#[cfg(feature = "otel")]
-mod facts;
-#[cfg(feature = "otel")]
-mod failure;
-#[cfg(feature = "otel")]
+mod error_type;
+mod forward;
+mod headers;
+mod instrumented;
 pub mod message;
-#[cfg(feature = "otel")]
 mod native;
-#[cfg(not(feature = "otel"))]
-pub mod pass_through;
-#[cfg(feature = "otel")]
+mod outgoing;
 pub mod producer;
-#[cfg(feature = "otel")]
-mod record;
-#[cfg(feature = "otel")]
 pub mod semconv;
-#[cfg(feature = "otel")]
+mod server;
 mod settle;
 
-/// The client itself, without instrumentation: for the few places that need its own types.
+/// The client itself, without instrumentation.
 pub use ::rdkafka as bare;
 pub use ::rdkafka::*;
-/// What is recorded and what handlers mean: the core of the instrumentation.
-#[cfg(feature = "otel")]
+/// The options of the instrumentation, and what handlers work with.
 pub use otel_messaging_core as otel;
-/// What handlers mean, where nothing is recorded.
-#[cfg(not(feature = "otel"))]
-pub use otel_messaging_core::pass_through as otel;
-#[cfg(not(feature = "otel"))]
-pub use pass_through::consumer;
+
+pub use crate::instrumented::{Instrumented, KafkaClient};
