@@ -38,14 +38,14 @@ fn process(criterion: &mut Criterion) {
             }
         };
         for rung in Rung::ALL {
-            let endpoint = rung.endpoint();
+            let instrumenter = rung.instrumenter();
             for_sizes(&format!("ours, {}", rung.name()), &|records| {
-                ours::process_batch(&endpoint, records);
+                ours::process_batch(&instrumenter, records);
             });
         }
-        let endpoint = ours::with_default_link_limit();
+        let instrumenter = ours::with_default_link_limit();
         for_sizes("ours, recording, 128 links a span", &|records| {
-            ours::process_batch(&endpoint, records);
+            ours::process_batch(&instrumenter, records);
         });
         let idiomatic = idiomatic::Traced::new(Sampling::Recording);
         for_sizes("idiomatic, recording", &|records| idiomatic.process_batch(records));
@@ -58,14 +58,14 @@ fn process(criterion: &mut Criterion) {
 fn receive(criterion: &mut Criterion) {
     let mut group = group(criterion, "receive batch");
     for rung in Rung::ALL {
-        let endpoint = rung.endpoint();
+        let instrumenter = rung.instrumenter();
         for size in SIZES {
             let records = Record::incoming_batch(size, true);
             group.throughput(Throughput::Elements(size as u64));
             group.bench_function(
                 BenchmarkId::new(format!("ours, {}", rung.name()), size),
                 |bencher| {
-                    bencher.iter(|| ours::receive_batch(&endpoint, &records));
+                    bencher.iter(|| ours::receive_batch(&instrumenter, &records));
                 },
             );
         }
@@ -76,14 +76,14 @@ fn receive(criterion: &mut Criterion) {
 fn send(criterion: &mut Criterion) {
     let mut group = group(criterion, "send batch");
     for rung in Rung::ALL {
-        let endpoint = rung.endpoint();
+        let instrumenter = rung.instrumenter();
         for size in SIZES {
             let mut records = vec![Record::outgoing(); size];
             group.throughput(Throughput::Elements(size as u64));
             group.bench_function(
                 BenchmarkId::new(format!("ours, {}", rung.name()), size),
                 |bencher| {
-                    bencher.iter(|| ours::send_batch(&endpoint, &mut records));
+                    bencher.iter(|| ours::send_batch(&instrumenter, &mut records));
                 },
             );
         }

@@ -22,14 +22,14 @@ fn metrics(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("metrics of a send");
     let mut record = Record::outgoing();
     for rung in [Rung::Recording, Rung::WithMetrics] {
-        let endpoint = rung.endpoint();
+        let instrumenter = rung.instrumenter();
         group.bench_function(format!("ours, {}", rung.name()), |bencher| {
-            bencher.iter(|| ours::send(&endpoint, &mut record));
+            bencher.iter(|| ours::send(&instrumenter, &mut record));
         });
     }
-    let endpoint = ours::without_tracing();
+    let instrumenter = ours::without_tracing();
     group.bench_function("ours, metrics without spans", |bencher| {
-        bencher.iter(|| ours::send(&endpoint, &mut record));
+        bencher.iter(|| ours::send(&instrumenter, &mut record));
     });
     let plain = idiomatic::Measured::default();
     group.bench_function("plain, both records alone", |bencher| {

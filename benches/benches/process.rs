@@ -23,12 +23,12 @@ fn process(criterion: &mut Criterion) {
     let record = Record::incoming().with_offset(42);
     group.bench_function("bare", |bencher| bencher.iter(|| bare::work(&record)));
     for rung in Rung::ALL {
-        let endpoint = rung.endpoint();
+        let instrumenter = rung.instrumenter();
         group.bench_function(format!("ours, {}", rung.name()), |bencher| {
-            bencher.iter(|| ours::process(&endpoint, &record));
+            bencher.iter(|| ours::process(&instrumenter, &record));
         });
         group.bench_function(format!("ours, future, {}", rung.name()), |bencher| {
-            bencher.iter(|| ours::process_async(&endpoint, &record));
+            bencher.iter(|| ours::process_async(&instrumenter, &record));
         });
     }
     for (sampling, name) in
@@ -50,8 +50,8 @@ fn settle(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("settle");
     let record = Record::incoming().with_offset(42);
     for rung in Rung::ALL {
-        let endpoint = rung.endpoint();
-        let message = ours::hold(&endpoint, &record);
+        let instrumenter = rung.instrumenter();
+        let message = ours::extract(&instrumenter, &record);
         group.bench_function(format!("ours, {}", rung.name()), |bencher| {
             bencher.iter(|| ours::settle(&message));
         });

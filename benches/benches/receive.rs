@@ -22,9 +22,9 @@ fn receive(criterion: &mut Criterion) {
     let record = Record::incoming().with_offset(42);
     group.bench_function("bare", |bencher| bencher.iter(|| bare::work(&record)));
     for rung in Rung::ALL {
-        let endpoint = rung.endpoint();
+        let instrumenter = rung.instrumenter();
         group.bench_function(format!("ours, {}", rung.name()), |bencher| {
-            bencher.iter(|| ours::receive(&endpoint, &record));
+            bencher.iter(|| ours::receive(&instrumenter, &record));
         });
     }
     for (sampling, name) in

@@ -22,9 +22,9 @@ fn send(criterion: &mut Criterion) {
     let mut record = Record::outgoing();
     group.bench_function("bare", |bencher| bencher.iter(|| bare::send(&mut record)));
     for rung in Rung::ALL {
-        let endpoint = rung.endpoint();
+        let instrumenter = rung.instrumenter();
         group.bench_function(format!("ours, {}", rung.name()), |bencher| {
-            bencher.iter(|| ours::send(&endpoint, &mut record));
+            bencher.iter(|| ours::send(&instrumenter, &mut record));
         });
     }
     for (sampling, name) in

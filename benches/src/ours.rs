@@ -7,8 +7,8 @@ use std::{
 };
 
 use otel_messaging_core::{
-    Batch, Endpoint, Instrumentation, Operation, OperationType, Propagation, Received, System,
-    builder::InstrumentationBuilder,
+    Batch, Instrumentation, InstrumentationBuilder, Instrumenter, Operation, OperationType,
+    Propagation, Received, System,
 };
 
 use crate::{
@@ -52,14 +52,14 @@ impl Rung {
     }
 
     /// A producer or consumer on this rung, whose spans may have any number of links.
-    pub fn endpoint(self) -> Endpoint {
+    pub fn instrumenter(self) -> Instrumenter {
         let sampling = match self {
-            Self::Disabled => return endpoint(&Instrumentation::disabled()),
+            Self::Disabled => return instrumenter(&Instrumentation::disabled()),
             Self::SampledOut => Sampling::SampledOut,
             Self::Recording | Self::WithMetrics => Sampling::Recording,
         };
         let tracing = traced(sampling, RAISED_LINK_LIMIT);
-        endpoint(
+        instrumenter(
             &match self {
                 Self::WithMetrics => {
                     tracing.with_metrics(true).with_meter_provider(meter_provider())
@@ -73,14 +73,37 @@ impl Rung {
 
 /// A consumer that records spans with the SDKs' default limit of 128 links.
 #[inline]
-pub fn with_default_link_limit() -> Endpoint {
-    endpoint(&traced(Sampling::Recording, 128).build())
+pub fn with_default_link_limit() -> Instrumenter {
+    instrumenter(&traced(Sampling::Recording, 128).build())
 }
 
-/// A producer that measures and makes no spans; contexts travel.
-pub fn without_tracing() -> Endpoint {
-    let metrics = traced(Sampling::SampledOut, RAISED_LINK_LIMIT).with_tracing(false);
-    endpoint(&metrics.with_metrics(true).with_meter_provider(meter_provider()).build())
+/// Makes a producer that measures and makes no spans; contexts are propagated.
+pub fn without_tracing() -> Instrumenter {
+    instrumenter(&untraced().with_tracing(false).with_meter_provider(meter_provider()).build())
+}
+
+/// Makes a producer that measures, for whose spans no provider is set.
+pub fn without_tracer_provider() -> Instrumenter {
+    instrumenter(&untraced().with_meter_provider(meter_provider()).build())
+}
+
+/// Makes a producer whose spans are sampled out, and for whose metrics no provider is set.
+pub fn without_meter_provider() -> Instrumenter {
+    instrumenter(&traced(Sampling::SampledOut, RAISED_LINK_LIMIT).with_metrics(true).build())
+}
+
+/// Makes a producer for which no provider is set; this process has no global ones.
+pub fn without_providers() -> Instrumenter {
+    instrumenter(&untraced().build())
+}
+
+/// Makes a producer without spans and metrics; contexts are propagated.
+pub fn switched_off() -> Instrumenter {
+    instrumenter(&untraced().with_tracing(false).with_metrics(false).build())
+}
+
+fn untraced() -> InstrumentationBuilder {
+    Instrumentation::builder().with_propagator(Propagation::TraceContext)
 }
 
 fn traced(sampling: Sampling, link_limit: u16) -> InstrumentationBuilder {
@@ -91,8 +114,8 @@ fn traced(sampling: Sampling, link_limit: u16) -> InstrumentationBuilder {
         .with_metrics(false)
 }
 
-fn endpoint(instrumentation: &Instrumentation) -> Endpoint {
-    Endpoint::builder(KAFKA)
+fn instrumenter(instrumentation: &Instrumentation) -> Instrumenter {
+    Instrumenter::builder(KAFKA)
         .client_id("client-1")
         .server("broker.example", Some(9092))
         .build(instrumentation)
@@ -100,30 +123,37 @@ fn endpoint(instrumentation: &Instrumentation) -> Endpoint {
 
 /// Sends one message and gets the broker's answer.
 #[inline]
-pub fn send(endpoint: &Endpoint, record: &mut Record) {
+pub fn send(instrumenter: &Instrumenter, record: &mut Record) {
     record.headers_mut().clear();
-    let operation = endpoint.send(SEND, record);
+    let operation = instrumenter.send(SEND, record);
     bare::hand_over(record);
     operation.end();
 }
 
 /// Receives one message.
 #[inline]
-pub fn receive(endpoint: &Endpoint, record: &Record) {
-    black_box(endpoint.receive(POLL, endpoint.clock(), Borrowed(record)));
+pub fn receive(instrumenter: &Instrumenter, record: &Record) {
+    black_box(instrumenter.receive(POLL, instrumenter.clock(), Borrowed(record)));
+}
+
+/// Receives one message, and processes it in a function.
+#[inline]
+pub fn consume(instrumenter: &Instrumenter, record: &Record) {
+    let message = instrumenter.receive(POLL, instrumenter.clock(), Borrowed(record));
+    message.process_sync(|| bare::work(&message));
 }
 
 /// Takes a message over without a receive span, and processes it in a function.
 #[inline]
-pub fn process(endpoint: &Endpoint, record: &Record) {
-    let message = endpoint.hold(Borrowed(record));
+pub fn process(instrumenter: &Instrumenter, record: &Record) {
+    let message = instrumenter.extract(Borrowed(record));
     message.process_sync(|| bare::work(&message));
 }
 
 /// Takes a message over without a receive span, and processes it in a future.
 #[inline]
-pub fn process_async(endpoint: &Endpoint, record: &Record) {
-    let message = endpoint.hold(Borrowed(record));
+pub fn process_async(instrumenter: &Instrumenter, record: &Record) {
+    let message = instrumenter.extract(Borrowed(record));
     let process = pin!(message.process(async { bare::work(&message) }));
     // Nothing in it waits, so it is ready at once.
     let done: Poll<()> = process.poll(&mut Context::from_waker(Waker::noop()));
@@ -132,8 +162,8 @@ pub fn process_async(endpoint: &Endpoint, record: &Record) {
 
 /// Takes a message over, for [`settle`].
 #[inline]
-pub fn hold<'a>(endpoint: &Endpoint, record: &'a Record) -> Received<Borrowed<'a>> {
-    endpoint.hold(Borrowed(record))
+pub fn extract<'a>(instrumenter: &Instrumenter, record: &'a Record) -> Received<Borrowed<'a>> {
+    instrumenter.extract(Borrowed(record))
 }
 
 /// Commits a message.
@@ -144,27 +174,31 @@ pub fn settle(message: &Received<Borrowed<'_>>) {
 
 /// Takes messages over without receive spans, and processes them as a batch.
 #[inline]
-pub fn process_batch(endpoint: &Endpoint, records: &[Record]) {
-    let batch: Batch<_> = records.iter().map(|record| endpoint.hold(Borrowed(record))).collect();
+pub fn process_batch(instrumenter: &Instrumenter, records: &[Record]) {
+    let batch: Batch<_> =
+        records.iter().map(|record| instrumenter.extract(Borrowed(record))).collect();
     batch.process_sync(|| bare::work(&batch));
 }
 
 /// Takes messages over and receives them as a batch.
 #[inline]
-pub fn receive_batch(endpoint: &Endpoint, records: &[Record]) {
-    let clock = endpoint.clock();
-    let batch: Vec<_> = records.iter().map(|record| endpoint.hold(Borrowed(record))).collect();
-    endpoint.receive_batch(POLL, clock, &batch);
+pub fn receive_batch(instrumenter: &Instrumenter, records: &[Record]) {
+    let clock = instrumenter.clock();
+    let batch: Vec<_> =
+        records.iter().map(|record| instrumenter.extract(Borrowed(record))).collect();
+    instrumenter.receive_batch(POLL, clock, &batch);
     bare::work(&batch);
 }
 
 /// Sends messages as a batch, with a create span for each.
 #[inline]
-pub fn send_batch(endpoint: &Endpoint, records: &mut [Record]) {
+pub fn send_batch(instrumenter: &Instrumenter, records: &mut [Record]) {
     for record in &mut *records {
         record.headers_mut().clear();
     }
-    let operation = endpoint.send_batch(SEND, records);
-    records.iter_mut().for_each(bare::hand_over);
-    operation.end();
+    let operations = instrumenter.send_batch(SEND, records);
+    for (record, operation) in records.iter_mut().zip(operations) {
+        bare::hand_over(record);
+        operation.end();
+    }
 }

@@ -2,7 +2,8 @@
 
 use opentelemetry::propagation::{Extractor, Injector};
 use otel_messaging_core::{
-    AttributeValue, Destination, Field, Message, NotInjected, OperationType, OutgoingMessage,
+    Destination, OperationType,
+    client::{AttributeValue, Field, Message, NotInjected, OutgoingMessage},
 };
 
 /// Where every record goes to or comes from.

@@ -30,11 +30,11 @@ fn allocations(mut work: impl FnMut()) -> u64 {
 fn assert_allocations(
     path: &str,
     expected: [(Rung, u64); 4],
-    mut work: impl FnMut(&otel_messaging_core::Endpoint),
+    mut work: impl FnMut(&otel_messaging_core::Instrumenter),
 ) {
     for (rung, expected) in expected {
-        let endpoint = rung.endpoint();
-        assert_eq!(allocations(|| work(&endpoint)), expected, "{path}, {}", rung.name());
+        let instrumenter = rung.instrumenter();
+        assert_eq!(allocations(|| work(&instrumenter)), expected, "{path}, {}", rung.name());
     }
 }
 
@@ -52,30 +52,32 @@ fn enabled(sampled_out: u64, recording: u64) -> [(Rung, u64); 4] {
 #[test]
 fn a_send_allocates_the_attributes_and_the_span() {
     let mut record = Record::outgoing();
-    assert_allocations("send", enabled(2, 2), |endpoint| ours::send(endpoint, &mut record));
+    assert_allocations("send", enabled(2, 2), |instrumenter| ours::send(instrumenter, &mut record));
 }
 
 #[test]
 fn a_receive_allocates_the_link_too() {
     let record = Record::incoming().with_offset(42);
-    assert_allocations("receive", enabled(3, 3), |endpoint| ours::receive(endpoint, &record));
+    assert_allocations("receive", enabled(3, 3), |instrumenter| {
+        ours::receive(instrumenter, &record)
+    });
 }
 
 #[test]
 fn a_process_allocates_its_context_too() {
     let record = Record::incoming().with_offset(42);
     let expected = enabled(5, 5);
-    assert_allocations("process", expected, |endpoint| ours::process(endpoint, &record));
-    assert_allocations("process, future", expected, |endpoint| {
-        ours::process_async(endpoint, &record);
+    assert_allocations("process", expected, |instrumenter| ours::process(instrumenter, &record));
+    assert_allocations("process, future", expected, |instrumenter| {
+        ours::process_async(instrumenter, &record);
     });
 }
 
 #[test]
 fn a_settlement_allocates_as_a_receive() {
     let record = Record::incoming().with_offset(42);
-    assert_allocations("settle", enabled(3, 3), |endpoint| {
-        ours::settle(&ours::hold(endpoint, &record));
+    assert_allocations("settle", enabled(3, 3), |instrumenter| {
+        ours::settle(&ours::extract(instrumenter, &record));
     });
 }
 
@@ -92,14 +94,14 @@ fn a_link_with_an_attribute_allocates_its_list() {
 /// A batch allocates so often for each message, and otherwise the same for 100 as for 10,000.
 fn per_message(with_offset: bool, expected: u64) {
     for rung in [Rung::SampledOut, Rung::Recording, Rung::WithMetrics] {
-        let endpoint = rung.endpoint();
+        let instrumenter = rung.instrumenter();
         let of = |messages: usize| {
             let records = Record::incoming_batch(messages, with_offset);
-            allocations(|| ours::process_batch(&endpoint, &records))
+            allocations(|| ours::process_batch(&instrumenter, &records))
         };
         let received = |messages: usize| {
             let records = Record::incoming_batch(messages, with_offset);
-            allocations(|| ours::receive_batch(&endpoint, &records))
+            allocations(|| ours::receive_batch(&instrumenter, &records))
         };
         assert_eq!(of(10_000) - of(100), 9_900 * expected, "process, {}", rung.name());
         assert_eq!(received(10_000) - received(100), 9_900 * expected, "receive, {}", rung.name());
@@ -111,16 +113,16 @@ fn per_message(with_offset: bool, expected: u64) {
 #[test]
 fn a_disabled_batch_allocates_its_list_of_messages() {
     let records = Record::incoming_batch(1_000, true);
-    let endpoint = Rung::Disabled.endpoint();
-    assert_eq!(allocations(|| ours::process_batch(&endpoint, &records)), 1);
+    let instrumenter = Rung::Disabled.instrumenter();
+    assert_eq!(allocations(|| ours::process_batch(&instrumenter, &records)), 1);
 }
 
 #[test]
 fn a_batch_that_is_sent_allocates_as_its_create_spans() {
-    let endpoint = Rung::Recording.endpoint();
+    let instrumenter = Rung::Recording.instrumenter();
     let of = |messages: usize| {
         let mut records = vec![Record::outgoing(); messages];
-        allocations(|| ours::send_batch(&endpoint, &mut records))
+        allocations(|| ours::send_batch(&instrumenter, &mut records))
     };
     assert_eq!(of(1_000) - of(100), 900 * 2);
 }

@@ -27,6 +27,6 @@ pub use crate::{
         address::host_and_port,
         message::{AttributeValue, Field, Message, NotInjected, OutgoingMessage},
     },
-    operation::run::run,
+    operation::run::Processing,
     process_methods, wrapper,
 };

@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use crate::{
     AsReceived, Batch, Destination, ErrorType, ExistingContext, Failure, Operation, Outcome,
     ProcessParent, ReceiveSpans, Received, System,
-    client::{AttributeValue, Message, NotInjected, OutgoingMessage, run},
+    client::{AttributeValue, Message, NotInjected, OutgoingMessage, Processing},
 };
 
 #[derive(Clone, Debug, Default)]
@@ -278,11 +278,11 @@ impl ActiveOperation {
 
     pub const fn handed_over(&mut self) {}
 
-    pub fn run<F>(self, future: F) -> impl Future<Output = F::Output>
+    pub fn run<F>(self, future: F) -> Processing<'static, (), F>
     where
         F: Future<Output: Outcome>,
     {
-        run(|| self, future, Outcome::failure)
+        Processing::started(self, future)
     }
 
     pub fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {

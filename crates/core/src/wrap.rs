@@ -84,14 +84,12 @@ macro_rules! process_methods {
 macro_rules! process_forms {
     ($(#[$doc:meta])*) => {
         $(#[$doc])*
-        pub fn process<F>(
-            &self,
-            future: F,
-        ) -> impl ::core::future::Future<Output = F::Output>
+        pub fn process<F>(&self, future: F) -> $crate::client::Processing<'_, Self, F>
         where
             F: ::core::future::Future<Output: $crate::Outcome>,
         {
-            self.process_classified(future, $crate::Outcome::failure)
+            let classify = <F::Output as $crate::Outcome>::failure;
+            $crate::client::Processing::new(self, Self::start_process, future, classify)
         }
 
         /// Runs `future` as [`process`](Self::process) does; `classify` says what its result means.
@@ -101,12 +99,12 @@ macro_rules! process_forms {
             &self,
             future: F,
             classify: C,
-        ) -> impl ::core::future::Future<Output = F::Output>
+        ) -> $crate::client::Processing<'_, Self, F, C>
         where
             F: ::core::future::Future,
             C: FnOnce(&F::Output) -> Option<$crate::Failure>,
         {
-            $crate::client::run(|| self.start_process(), future, classify)
+            $crate::client::Processing::new(self, Self::start_process, future, classify)
         }
 
         /// Calls `handler` with the message inside the process span, and awaits what it returns; see

@@ -20,6 +20,7 @@
 mod bare;
 mod broker;
 mod expect;
+mod faults;
 mod propagator;
 mod r01;
 mod r02;
@@ -46,6 +47,7 @@ mod r22;
 mod r23;
 mod r24;
 mod r25;
+mod r29;
 mod scene;
 
 /// Makes one test for every rule, on the [`Broker`](crate::conformance::Broker) that is named.
@@ -109,6 +111,7 @@ rules! {
     r23::r23_the_scope_is_always_set,
     r24::r24_drop_is_an_outcome,
     r25::r25_no_guard_is_held_over_an_await,
+    r29::r29_a_process_span_starts_with_the_baggage,
 }
 
 pub use self::broker::{Broker, Client, Failing, Fault, Header, Headers, Outgoing, Place, Setup};

@@ -1,22 +1,52 @@
-//! What an operator hears of: one diagnostic through OpenTelemetry's internal logging (rules R4
-//! and R20), which is heard through `tracing`, by one subscriber for the whole process.
+//! Diagnostics through OpenTelemetry's internal logging, each given once per instrumentation. They
+//! are read by one `tracing` subscriber for the whole process.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use opentelemetry_sdk::trace::SdkTracerProvider;
-use otel_messaging_core::{Destination, Instrumentation};
+use opentelemetry::{
+    Context, InstrumentationScope,
+    propagation::{Extractor, Injector, TextMapPropagator, text_map_propagator::FieldIter},
+    trace::TracerProvider,
+};
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use otel_messaging_core::{
+    Destination, Instrumentation, Instrumenter, Propagation, System, client::NotInjected,
+};
 use otel_messaging_testing::toy::{Broker, Producer, Record, message::MAX_HEADERS};
+use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::SubscriberExt as _;
 
-/// Remembers the names of our events.
+/// Remembers our events: the name, and the reason if there is one.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<&'static str>>>);
+struct Heard(Arc<Mutex<Vec<(&'static str, String)>>>);
+
+impl Heard {
+    fn take(&self) -> Vec<(&'static str, String)> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Reads the field `reason` of an event.
+#[derive(Default)]
+struct Reason(String);
+
+impl Visit for Reason {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "reason" {
+            value.clone_into(&mut self.0);
+        }
+    }
+
+    fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+}
 
 impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Heard {
     fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
         if event.metadata().name().starts_with("Messaging.") {
+            let mut reason = Reason::default();
+            event.record(&mut reason);
             let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            heard.push(event.metadata().name());
+            heard.push((event.metadata().name(), reason.0));
         }
     }
 }
@@ -41,11 +71,54 @@ async fn r04_and_r20_each_diagnostic_is_given_once() {
     };
     producer.send(full()).await.unwrap();
     producer.send(full()).await.unwrap();
-    assert_eq!(*heard.0.lock().unwrap(), ["Messaging.ContextNotInjected"]);
+    let no_room = ("Messaging.ContextNotInjected", "there are too many headers".to_owned());
+    assert_eq!(heard.take(), [no_room]);
     for name in ["bills", "invoices", "bills", "panics", "panics"] {
         producer.send(Record::new(name, "7 apples")).await.unwrap();
     }
-    let expected =
-        ["Messaging.ContextNotInjected", "Messaging.TooManyDestinations", "Messaging.HookPanicked"];
-    assert_eq!(*heard.0.lock().unwrap(), expected);
+    let expected = ["Messaging.TooManyDestinations", "Messaging.HookPanicked"];
+    assert_eq!(heard.take(), expected.map(|name| (name, String::new())));
+
+    // What a client crate takes out again, and telemetry code that panics.
+    let builder = Instrumentation::builder().with_tracer_provider(Panicking);
+    let instrumentation = builder.with_propagator(Propagation::custom(Panicking)).build();
+    let instrumenter =
+        Instrumenter::builder(System::new("toy", "toy", "1")).build(&instrumentation);
+    for _ in 0..2 {
+        instrumenter.report_not_injected(NotInjected::new("it is too large"));
+    }
+    let too_large = ("Messaging.ContextNotInjected", "it is too large".to_owned());
+    assert_eq!(heard.take(), [too_large]);
+    let producer = Producer::new(&Broker::new(1), &instrumentation);
+    for _ in 0..2 {
+        producer.send(Record::new("orders", "7 apples")).await.unwrap();
+    }
+    let expected = ["Messaging.PropagatorPanicked", "Messaging.ProviderPanicked"];
+    assert_eq!(heard.take(), expected.map(|name| (name, String::new())));
+}
+
+/// A provider and a propagator that panic.
+#[derive(Debug)]
+struct Panicking;
+
+impl TracerProvider for Panicking {
+    type Tracer = SdkTracer;
+
+    fn tracer_with_scope(&self, _: InstrumentationScope) -> SdkTracer {
+        panic!("this provider panics, as the test wants")
+    }
+}
+
+impl TextMapPropagator for Panicking {
+    fn inject_context(&self, _: &Context, _: &mut dyn Injector) {
+        panic!("this propagator panics, as the test wants")
+    }
+
+    fn extract_with_context(&self, _: &Context, _: &dyn Extractor) -> Context {
+        panic!("this propagator panics, as the test wants")
+    }
+
+    fn fields(&self) -> FieldIter<'_> {
+        panic!("this propagator panics, as the test wants")
+    }
 }

@@ -15,7 +15,7 @@ async fn r01_providers_may_be_set_after_the_first_operation() {
     let producer = Producer::new(&broker, &Instrumentation::default());
     let consumer = Consumer::new(&broker, ["orders"], &Instrumentation::default());
 
-    // Nobody records yet: everything works, and there is no context to write.
+    // Without providers everything works, and there is no context to write.
     producer.send(Record::new("orders", "7 apples")).await.unwrap();
     let early = consumer.receive().await.unwrap();
     early.process(async {}).await;
@@ -45,7 +45,7 @@ async fn r01_providers_may_be_set_after_the_first_operation() {
     let names: Vec<_> = telemetry.spans().into_iter().map(|span| span.name.clone()).collect();
     assert_eq!(names, ["publish orders", "fetch orders", "process orders"]);
 
-    // They are kept: a provider that is set later is not for those who found one before.
+    // They are kept: a provider that is set later is not for producers that found one before.
     let other = Telemetry::new();
     global::set_tracer_provider(other.tracer_provider());
     producer.send(Record::new("orders", "7 apples")).await.unwrap();

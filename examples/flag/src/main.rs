@@ -20,8 +20,6 @@ use rdkafka::{
     producer::{FutureProducer, FutureRecord},
 };
 
-otel_messaging::prelude!(); // `process` and `batches`, for the bare build
-
 const ORDERS: [&str; 7] =
     ["1 pear", "no pears", "2 figs", "3 kiwis", "4 limes", "5 plums", "6 nuts"];
 

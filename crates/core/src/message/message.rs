@@ -146,3 +146,38 @@ impl<'a> From<&'a String> for AttributeValue<'a> {
         Self::Text(value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CreationContext, Instrumenter};
+
+    struct Plain;
+
+    impl Message for Plain {
+        fn destination(&self) -> Destination<'_> {
+            Destination::new("orders").with_template("{shop}")
+        }
+
+        fn header(&self, _: &str) -> Option<&[u8]> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_message_says_nothing_unless_it_is_told_to() {
+        assert_eq!(Plain.destination().template(), Some("{shop}"));
+        assert_eq!((Plain.key(), Plain.body_size(), Plain.envelope_size()), (None, None, None));
+        assert!(Plain.header_names().is_empty());
+        Plain.attributes(OperationType::Send, &mut |key, _| panic!("it has {key}"));
+        let stored = Instrumenter::disabled().restore("rows", CreationContext::NONE, "row");
+        assert_eq!(stored.get_ref().header("traceparent"), None);
+        assert_eq!(stored.get_ref().destination(), Destination::new("rows"));
+    }
+
+    #[test]
+    fn numbers_past_the_limit_become_the_largest() {
+        assert_eq!(AttributeValue::from(7_u64), AttributeValue::Int(7));
+        assert_eq!(AttributeValue::from(u64::MAX), AttributeValue::Int(i64::MAX));
+    }
+}

@@ -5,7 +5,7 @@ use std::mem;
 use opentelemetry::{Context, trace::SpanContext};
 
 use crate::{
-    Failure, Outcome, batch::share::Share, client::AttributeValue, client::run,
+    Failure, Outcome, batch::share::Share, client::AttributeValue, client::Processing,
     span::end::OperationState,
 };
 
@@ -127,11 +127,11 @@ impl ActiveOperation {
     /// Runs `future` in the operation's context, and ends the operation with its result.
     ///
     /// Cancel safety: dropped before the end, the operation ends as dropped.
-    pub fn run<F>(self, future: F) -> impl Future<Output = F::Output>
+    pub fn run<F>(self, future: F) -> Processing<'static, (), F>
     where
         F: Future<Output: Outcome>,
     {
-        run(|| self, future, Outcome::failure)
+        Processing::started(self, future)
     }
 
     /// Calls `work` with the operation's context current.

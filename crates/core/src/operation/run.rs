@@ -1,43 +1,56 @@
-//! A future that runs as an operation.
+//! The future that runs an operation.
 
 use std::{
-    mem,
+    fmt, mem,
     pin::Pin,
     task::{Context, Poll},
 };
 
 use pin_project_lite::pin_project;
 
-use crate::{ActiveOperation, Failure};
-
-/// Runs `future` as the operation that `start` starts at the first poll, and ends the operation as
-/// `classify` says of the result.
-///
-/// Cancel safety: dropped before the end, the operation ends as dropped; see [`ActiveOperation`].
-pub fn run<S, F, C>(start: S, future: F, classify: C) -> impl Future<Output = F::Output>
-where
-    S: FnOnce() -> ActiveOperation,
-    F: Future,
-    C: FnOnce(&F::Output) -> Option<Failure>,
-{
-    Run { future, start: Some(start), operation: ActiveOperation::none(), classify: Some(classify) }
-}
+use crate::{ActiveOperation, Failure, Outcome};
 
 pin_project! {
-    /// A struct, as an async block would hold the future twice. The future is dropped first, while
-    /// the operation still runs.
-    struct Run<S, F, C> {
+    /// The future of `process` and its forms: runs a handler inside its operation, which starts at
+    /// the first poll.
+    ///
+    /// It is a named type, as an async block would hold the handler twice, and a bound that is not
+    /// met would be reported several times.
+    ///
+    /// Cancel safety: dropped before the end, the operation ends as dropped; see
+    /// [`ActiveOperation`].
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Processing<'a, T, F, C = fn(&<F as Future>::Output) -> Option<Failure>> {
+        // Dropped first, while the operation still runs.
         #[pin]
         future: F,
-        start: Option<S>,
+        start: Option<Start<'a, T>>,
         operation: ActiveOperation,
         classify: Option<C>,
     }
 }
 
-impl<S, F, C> Future for Run<S, F, C>
+/// What is processed, and how that is started.
+type Start<'a, T> = (&'a T, fn(&T) -> ActiveOperation);
+
+impl<'a, T, F: Future, C> Processing<'a, T, F, C> {
+    /// Runs `future` as the operation that `start` makes of `subject`; `classify` says what its
+    /// result means.
+    pub fn new(subject: &'a T, start: fn(&T) -> ActiveOperation, future: F, classify: C) -> Self {
+        let start = Some((subject, start));
+        Self { future, start, operation: ActiveOperation::none(), classify: Some(classify) }
+    }
+}
+
+impl<F: Future<Output: Outcome>> Processing<'static, (), F> {
+    /// Runs `future` as an operation that has started.
+    pub(crate) fn started(operation: ActiveOperation, future: F) -> Self {
+        Self { future, start: None, operation, classify: Some(Outcome::failure) }
+    }
+}
+
+impl<T, F, C> Future for Processing<'_, T, F, C>
 where
-    S: FnOnce() -> ActiveOperation,
     F: Future,
     C: FnOnce(&F::Output) -> Option<Failure>,
 {
@@ -45,8 +58,8 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        if let Some(start) = this.start.take() {
-            *this.operation = start();
+        if let Some((subject, start)) = this.start.take() {
+            *this.operation = start(subject);
         }
         let unwinding = EndWhenUnwinding(this.operation);
         let polled = unwinding.0.in_scope(|| this.future.poll(context));
@@ -60,12 +73,18 @@ where
     }
 }
 
-/// Ends the operation while the panic of a handler passes by: the future itself may be dropped
-/// much later, when the thread unwinds no more.
+/// Ends the operation when the handler panics: the future itself may be dropped much later, when
+/// the thread does not unwind any more.
 struct EndWhenUnwinding<'a>(&'a mut ActiveOperation);
 
 impl Drop for EndWhenUnwinding<'_> {
     fn drop(&mut self) {
         drop(self.0.take());
+    }
+}
+
+impl<T, F: Future, C> fmt::Debug for Processing<'_, T, F, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Processing").field("operation", &self.operation).finish_non_exhaustive()
     }
 }

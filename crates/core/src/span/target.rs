@@ -302,6 +302,13 @@ mod tests {
     }
 
     #[test]
+    fn every_table_has_a_seed_of_its_own() {
+        assert_ne!(Targets::default().seed, Targets::default().seed);
+        let (orders, seed) = ("orders", Targets::default().seed);
+        assert_ne!(mix(seed, orders), mix(!seed, orders), "the seed is part of the hash");
+    }
+
+    #[test]
     fn every_partition_has_its_place_up_to_the_limit() {
         let partitions = Partitions::default();
         let places: Vec<_> = (0..4095).map(|id| partitions.place(id).unwrap()).collect();

@@ -17,6 +17,7 @@ pub async fn r03_inject_replaces<B: Broker>() {
     for propagation in w3c() {
         let scene = Scene::<B>::with(|builder| builder.with_propagator(propagation.clone())).await;
         stale_fields_are_gone(&scene, &propagation).await;
+        stale_fields_are_gone_in_any_case(&scene).await;
         forwards_do_not_pile_up(&scene).await;
         retries_do_not_pile_up(&scene).await;
         batches_and_kept_contexts_replace_too(&scene).await;
@@ -82,6 +83,22 @@ async fn stale_fields_are_gone<B: Broker>(scene: &Scene<B>, propagation: &Propag
     let found = B::headers_of(&message);
     let sent = scene.the_send().span_context.clone();
     assert_fields(&found, &sent, Some("fresh=1"), if with_baggage { &[] } else { &["stale=1"] });
+    assert_untouched::<B>(&found);
+}
+
+/// Consumers in other languages read the fields in any case, so that a stale one is gone in any.
+async fn stale_fields_are_gone_in_any_case<B: Broker>(scene: &Scene<B>) {
+    let mut stale = headers::<B>();
+    for name in ["Traceparent", "TRACESTATE", "TraceState", "TraceParent"] {
+        stale.push((name.to_owned(), Some(foreign(1).into_bytes())));
+    }
+    scene.telemetry.clear();
+    scene.send(order().with_all_headers(stale)).await;
+    let found = B::headers_of(&scene.receive().await);
+    let is_field = |name: &str, field: &str| name.eq_ignore_ascii_case(field);
+    let in_any_case = |field| found.iter().filter(|(name, _)| is_field(name, field)).count();
+    assert_eq!((in_any_case("traceparent"), in_any_case("tracestate")), (1, 0), "{found:?}");
+    assert_fields(&found, &scene.the_send().span_context, None, &[]);
     assert_untouched::<B>(&found);
 }
 

@@ -1,12 +1,17 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use opentelemetry::KeyValue;
-use otel_messaging_core::{AsReceived as _, Batch};
+use otel_messaging_core::{AsReceived as _, Batch, Propagation};
 
 use super::{
     Broker, Header, Outgoing,
+    faults::{PanickingPropagator, Panics},
     propagator::w3c,
-    scene::{Scene, foreign, order, ordered, others},
+    r18::everything_is_counted_once,
+    scene::{Scene, creation_of, foreign, order, ordered, others, values},
 };
 
 /// Instrumentation does not make a call fail, block, panic or lose a message, whatever bytes the
@@ -17,6 +22,10 @@ pub async fn r04_never_interfere<B: Broker>() {
         hostile_headers_pass(&scene).await;
     }
     panicking_hooks_are_ignored::<B>().await;
+    for panics in Panics::ALL {
+        panicking_providers_are_ignored::<B>(panics).await;
+    }
+    panicking_propagators_are_ignored::<B>().await;
     what_has_no_room_is_sent_as_it_is::<B>().await;
 }
 
@@ -98,6 +107,38 @@ async fn panicking_hooks_are_ignored<B: Broker>() {
     let batch: Batch<_> = batch.into_iter().collect::<Batch<_>>().with_link_attributes(attributes);
     let handled = batch.process_sync(|| Ok::<_, std::fmt::Error>("handled"));
     assert_eq!(handled, Ok("handled"));
+}
+
+/// The results are the client's own, and the metrics are complete.
+async fn panicking_providers_are_ignored<B: Broker>(panics: Panics) {
+    let scene = Scene::<B>::with(|builder| builder.with_tracer_provider(panics.provider())).await;
+    everything_is_counted_once(&scene).await;
+    // A handler that panics meanwhile is one panic, and not an abort.
+    let scene = Arc::new(scene);
+    scene.broker.send_foreign(vec![order()]).await;
+    let there = Arc::clone(&scene);
+    let handled = tokio::spawn(async move {
+        let panic = |wanted: bool| assert!(!wanted, "this handler panics, as wanted");
+        let message = there.receive().await;
+        message.as_received().process(async { panic(true) }).await;
+    });
+    let panic = handled.await.expect_err("the panic goes on unwinding").into_panic();
+    assert_eq!(panic.downcast_ref(), Some(&"this handler panics, as wanted"));
+}
+
+/// Messages are sent and received without a context.
+async fn panicking_propagators_are_ignored<B: Broker>() {
+    let scene = Scene::<B>::with(|builder| {
+        builder.with_propagator(Propagation::custom(PanickingPropagator))
+    })
+    .await;
+    everything_is_counted_once(&scene).await;
+    let place = scene.send(order().with_headers([("traceparent", foreign(1))])).await;
+    let message = scene.receive().await;
+    assert_eq!(values(&B::headers_of(&message), "traceparent"), [foreign(1)], "it is as it was");
+    assert!(!creation_of::<B>(&message).is_valid());
+    scene.broker.settle(&message).await.expect("the message is settled");
+    assert_eq!(place.partition, B::place_of(&message).partition);
 }
 
 async fn what_has_no_room_is_sent_as_it_is<B: Broker>() {

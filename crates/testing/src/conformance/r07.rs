@@ -1,13 +1,16 @@
 use opentelemetry::trace::SpanKind;
-use otel_messaging_core::OperationType;
+use otel_messaging_core::{OperationType, semconv};
 
 use super::{
-    Broker, Fault, Outgoing,
+    Broker, Failing, Fault, Outgoing,
+    bare::{self, Bare},
+    expect::{failed, operation_duration, sent_messages},
     scene::{Scene, order, traceparent, values},
 };
 use crate::{
     attributes::any,
     spans::{ExpectedSpan, span},
+    telemetry::Telemetry,
 };
 
 /// A batch that is sent: a PRODUCER create span for each message, whose context it carries, and
@@ -18,6 +21,7 @@ pub async fn r07_a_batch_send_creates_each_message<B: Broker>() {
     all_messages_share_the_send_span::<B>().await;
     a_batch_may_have_several_destinations::<B>().await;
     some_messages_fail::<B>().await;
+    messages_that_are_never_handed_over();
 }
 
 async fn each_message_has_a_context_of_its_own<B: Broker>() {
@@ -97,4 +101,44 @@ fn failed_messages(send: ExpectedSpan, failed: usize, error_type: String) -> Exp
         )
     });
     send.error(error_type, Some(&format!("{failed} messages failed")))
+}
+
+/// Of the core alone: a message whose operation is dropped before the client took it was never sent.
+fn messages_that_are_never_handed_over() {
+    let telemetry = Telemetry::new();
+    let mut messages = [Bare; 3];
+    let mut operations = bare::instrumenter(&telemetry)
+        .send_batch(bare::operation(OperationType::Send), &mut messages);
+    let mut first = operations.next().expect("there are three");
+    first.handed_over();
+    drop(first);
+    drop(operations.next().expect("there are three"));
+    assert_eq!(telemetry.spans().len(), 3, "the batch goes on");
+    drop(operations);
+    let attributes = |kind: OperationType| {
+        vec![
+            (semconv::SYSTEM, "bare".into()),
+            (semconv::OPERATION_NAME, kind.as_str().into()),
+            (semconv::DESTINATION_NAME, "orders".into()),
+        ]
+    };
+    let typed = |kind: OperationType| {
+        let mut attributes = attributes(kind);
+        attributes.push((semconv::OPERATION_TYPE, kind.as_str().into()));
+        attributes
+    };
+    let create = |label: &'static str| {
+        let create = span("create orders").kind(SpanKind::Producer).label(label);
+        create.attributes(typed(OperationType::Create))
+    };
+    let send = span("send orders").kind(SpanKind::Client).attributes(typed(OperationType::Send));
+    let send = send.attributes([(semconv::BATCH_MESSAGE_COUNT, 3.into())]);
+    let send = send.linked_to("1").linked_to("2").linked_to("3");
+    let send = failed_messages(send, 2, "cancelled".to_owned());
+    telemetry.assert_spans([create("1"), create("2"), create("3"), send]);
+    let cancelled = Failing { error_type: "cancelled".into(), description: "".into() };
+    telemetry.assert_metrics([
+        sent_messages(vec![(1, attributes(OperationType::Send))]),
+        operation_duration(vec![(1, failed(typed(OperationType::Send), &cancelled))]),
+    ]);
 }

@@ -17,6 +17,7 @@ pub async fn r17_settling_is_linked<B: Broker>() {
     with_ambient::<B>().await;
     within_the_handler::<B>().await;
     after_processing::<B>().await;
+    after_processing_twice::<B>().await;
     after_a_batch::<B>().await;
     without_processing::<B>().await;
     failing::<B>().await;
@@ -75,6 +76,19 @@ async fn after_processing<B: Broker>() {
     let settled = settled(&scene, &message).map(|settled| settled.child_of("process"));
     let process = process.linked_to(remote(foreign_context(1)));
     scene.telemetry.assert_spans([process].into_iter().chain(settled));
+}
+
+/// The first process span is the parent: later ones are repetitions.
+async fn after_processing_twice<B: Broker>() {
+    let scene = Scene::<B>::new().await;
+    let message = received(&scene).await;
+    message.as_received().process(async {}).await;
+    let first = scene.telemetry.spans()[0].span_context.clone();
+    message.as_received().process(async {}).await;
+    scene.telemetry.clear();
+    settle(&scene, &message).await;
+    let settled = settled(&scene, &message).map(|settled| settled.child_of(first.clone()));
+    scene.telemetry.assert_spans(settled);
 }
 
 async fn after_a_batch<B: Broker>() {

@@ -216,7 +216,9 @@ fn sampled_out_builds_nothing(decision: &SamplingDecision) {
     let system = System::new("counting", "counting", "1").with_key_attribute("key");
     let instrumenter = Instrumenter::builder(system).build(&instrumentation);
     let mut message = Counting::default();
-    instrumenter.send(operation(OperationType::Send), &mut message).end();
+    let send = instrumenter.send(operation(OperationType::Send), &mut message);
+    assert_eq!(send.is_recording(), *decision == SamplingDecision::RecordAndSample);
+    send.end();
     let clock: Clock = instrumenter.clock();
     let received = instrumenter.receive(operation(OperationType::Receive), clock, message);
     received.process_sync(|| ());

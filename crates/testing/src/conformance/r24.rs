@@ -2,10 +2,13 @@ use std::{
     future::pending,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
+    task::Poll,
 };
 
-use opentelemetry::trace::SpanKind;
-use otel_messaging_core::{AsReceived as _, OperationType, client::Message as _, semconv};
+use opentelemetry::trace::{SpanKind, Status};
+use otel_messaging_core::{
+    AsReceived as _, Instrumenter, OperationType, client::Message as _, semconv,
+};
 
 use super::{
     Broker, Failing,
@@ -117,6 +120,29 @@ async fn never_started<B: Broker>() {
     ]);
 }
 
+/// `run` ends operations of every kind as their future says.
+fn every_operation_ends_with_its_result(telemetry: &Telemetry, instrumenter: &Instrumenter) {
+    let run = |result: Result<(), std::fmt::Error>| {
+        let started = [
+            instrumenter.send(operation(OperationType::Send), &mut Bare),
+            instrumenter.extract(Bare).settle(operation(OperationType::Settle)),
+            instrumenter.extract(Bare).start_process(),
+        ];
+        for operation in started {
+            let mut run = pin!(operation.run(async { result }));
+            assert_eq!(poll_once(run.as_mut()), Poll::Ready(result));
+        }
+        let spans = telemetry.spans();
+        telemetry.clear();
+        spans.into_iter().map(|span| span.status.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(run(Ok(())), [Status::Unset, Status::Unset, Status::Unset]);
+    assert_eq!(
+        run(Err(std::fmt::Error)),
+        [Status::error(""), Status::error(""), Status::error("")]
+    );
+}
+
 /// Of the core alone: whatever was started and dropped ends once.
 fn every_kind_of_operation() {
     let telemetry = Telemetry::new();
@@ -146,6 +172,7 @@ fn every_kind_of_operation() {
     telemetry.assert_spans([settled(), settled()]);
     telemetry.clear();
 
+    every_operation_ends_with_its_result(&telemetry, &instrumenter);
     // Dropped by a panic: neither cancelled nor lost.
     let work = || {
         let _operation = instrumenter.extract(Bare).start_process();
