@@ -27,7 +27,10 @@ impl<'a> HeaderList<'a> {
         let exact = with_c_name(name, |name| self.last(name))?;
         exact.unwrap_or_else(|| {
             let mut from_the_end = (0..self.len()).rev().filter_map(|index| self.get(index));
-            from_the_end.find(|(other, _)| is_name(other, name))?.1
+            // A name that looks the same has a NUL byte and more.
+            let is_other_case =
+                |found: &CStr| is_name(found, name) && found.to_bytes() != name.as_bytes();
+            from_the_end.find(|(found, _)| is_other_case(found))?.1
         })
     }
 
@@ -69,8 +72,9 @@ fn size(name: &CStr, value: Option<&[u8]>) -> usize {
 /// the name.
 pub(crate) struct Replacement<'a> {
     fields: &'a [Field<'a>],
-    /// The names to be removed, in each spelling that is there.
-    stale: Vec<CString>,
+    /// How the fields' names are spelled in the headers, and whether a header has exactly that
+    /// name: it may go on after a NUL byte.
+    spellings: Vec<(CString, bool)>,
     /// The size of the headers that are there, and of the fields.
     size: usize,
 }
@@ -87,7 +91,7 @@ impl<'a> Replacement<'a> {
         if fields.iter().any(|field| field.name.contains('\0')) {
             return Err(NotInjected::new("a field's name has a NUL byte"));
         }
-        let mut plan = Self { fields, stale: Vec::new(), size: 0 };
+        let mut plan = Self { fields, spellings: Vec::new(), size: 0 };
         let mut count = 0;
         for field in plan.added() {
             plan.size += field.name.len() + field.value.map_or(0, str::len) + HEADER_OVERHEAD;
@@ -96,19 +100,28 @@ impl<'a> Replacement<'a> {
         let Some(headers) = headers.map(HeaderList::of_owned) else { return Ok(plan) };
         for (name, value) in headers.iter() {
             plan.size += size(name, value) + HEADER_OVERHEAD;
-            if !plan.has_field(name) || headers.last(name).is_none() {
-                count += 1;
-            } else if !plan.stale.iter().any(|stale| **stale == *name) {
-                plan.stale.push(name.to_owned());
-            }
-        }
-        if plan.stale.len() > MAX_SPELLINGS {
-            return Err(NotInjected::new("a field's name is there in too many spellings"));
+            count += usize::from(!plan.removes(name, headers)?);
         }
         if count > MAX_HEADERS {
             return Err(NotInjected::new("there would be more headers than consumers read"));
         }
         Ok(plan)
+    }
+
+    /// Returns whether the headers of this name are removed.
+    fn removes(&mut self, name: &CStr, headers: HeaderList<'_>) -> Result<bool, NotInjected> {
+        if !self.fields.iter().any(|field| is_name(name, field.name)) {
+            return Ok(false);
+        }
+        if let Some((_, is_there)) = self.spellings.iter().find(|(known, _)| **known == *name) {
+            return Ok(*is_there);
+        }
+        if self.spellings.len() == MAX_SPELLINGS {
+            return Err(NotInjected::new("a field's name is there in too many spellings"));
+        }
+        let is_there = headers.last(name).is_some();
+        self.spellings.push((name.to_owned(), is_there));
+        Ok(is_there)
     }
 
     /// Returns the most bytes that all headers take in the record.
@@ -119,7 +132,8 @@ impl<'a> Replacement<'a> {
     /// Changes the headers. All other headers stay as and where they are.
     pub(crate) fn apply(self, headers: &mut Option<OwnedHeaders>) {
         if let Some(headers) = headers {
-            self.stale.iter().for_each(|name| native::remove(headers, name));
+            let stale = self.spellings.iter().filter(|(_, is_there)| *is_there);
+            stale.for_each(|(name, _)| native::remove(headers, name));
         }
         for field in self.added() {
             let list = headers.take();
@@ -130,9 +144,5 @@ impl<'a> Replacement<'a> {
 
     fn added(&self) -> impl Iterator<Item = &'a Field<'a>> + use<'a> {
         self.fields.iter().filter(|field| field.value.is_some())
-    }
-
-    fn has_field(&self, name: &CStr) -> bool {
-        self.fields.iter().any(|field| is_name(name, field.name))
     }
 }

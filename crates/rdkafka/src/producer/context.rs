@@ -2,9 +2,10 @@
 
 use std::{error::Error, ops::Deref};
 
+use otel_messaging_core::{Instrumentation, Instrumenter};
 use rdkafka::{
     ClientContext, Message, Statistics,
-    client::OAuthToken,
+    client::{Client, OAuthToken},
     config::RDKafkaLogLevel,
     error::KafkaError,
     message::BorrowedMessage,
@@ -12,7 +13,10 @@ use rdkafka::{
 };
 
 use super::report;
-use crate::native::{Opaques, Tracked};
+use crate::{
+    native::{Opaques, Tracked},
+    server,
+};
 
 /// The context of a [`BaseProducer`](super::BaseProducer) or
 /// [`ThreadedProducer`](super::ThreadedProducer), whose delivery reports end send spans. It
@@ -24,12 +28,28 @@ pub struct InstrumentedContext<C> {
 }
 
 impl<C> InstrumentedContext<C> {
-    pub(crate) const fn new(context: C, opaques: Opaques) -> Self {
-        Self { context, opaques }
+    pub(crate) fn new(context: C, instrumentation: &Instrumentation) -> Self {
+        Self { context, opaques: Opaques::new(server::is_enabled(instrumentation)) }
     }
 
     pub(crate) const fn opaques(&self) -> Opaques {
         self.opaques
+    }
+
+    /// Makes the instrumenter of the producer. Without tracking, it could not end an operation.
+    pub(crate) fn instrumenter(
+        &self,
+        client: &Client<Self>,
+        instrumentation: &Instrumentation,
+    ) -> Instrumenter
+    where
+        C: ClientContext,
+    {
+        if self.opaques.is_tracking() {
+            server::producer(client, instrumentation)
+        } else {
+            Instrumenter::disabled()
+        }
     }
 }
 

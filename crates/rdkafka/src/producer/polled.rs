@@ -20,7 +20,6 @@ use crate::{
     error_type::failure,
     native::{self, Opaques, Tracked},
     outgoing::Outgoing,
-    server,
 };
 
 /// [`rdkafka::producer::BaseProducer`], instrumented; see [`Instrumented`]. As a [`Producer`] its
@@ -33,136 +32,167 @@ pub type BaseProducer<C = DefaultProducerContext, Part = NoCustomPartitioner> =
 pub type ThreadedProducer<C, Part = NoCustomPartitioner> =
     Instrumented<bare::ThreadedProducer<InstrumentedContext<C>, Part>>;
 
-macro_rules! polled_producer {
-    (
-        $producer:ident [$($bounds:tt)*] [$($own:tt)*], $end:literal
-    ) => {
-        impl<C, Part> KafkaClient for bare::$producer<InstrumentedContext<C>, Part>
+impl<C, Part> KafkaClient for bare::BaseProducer<InstrumentedContext<C>, Part>
+where
+    C: ProducerContext<Part>,
+    Part: Partitioner,
+{
+    type Context = C;
+
+    fn create_bare(
+        config: &ClientConfig,
+        context: C,
+        instrumentation: &Instrumentation,
+    ) -> KafkaResult<Self> {
+        let context = InstrumentedContext::new(context, instrumentation);
+        Self::from_config_and_context(config, context)
+    }
+
+    fn instrumenter(&self, instrumentation: &Instrumentation) -> Instrumenter {
+        self.context().instrumenter(self.client(), instrumentation)
+    }
+
+    fn size_limit(&self) -> usize {
+        native::max_message_size(self.client())
+    }
+}
+
+impl<C, Part> KafkaClient for bare::ThreadedProducer<InstrumentedContext<C>, Part>
+where
+    C: ProducerContext<Part> + 'static,
+    Part: Partitioner + Send + Sync + 'static,
+{
+    type Context = C;
+
+    fn create_bare(
+        config: &ClientConfig,
+        context: C,
+        instrumentation: &Instrumentation,
+    ) -> KafkaResult<Self> {
+        let context = InstrumentedContext::new(context, instrumentation);
+        Self::from_config_and_context(config, context)
+    }
+
+    fn instrumenter(&self, instrumentation: &Instrumentation) -> Instrumenter {
+        self.context().instrumenter(self.client(), instrumentation)
+    }
+
+    fn size_limit(&self) -> usize {
+        native::max_message_size(self.client())
+    }
+}
+
+impl FromClientConfig for BaseProducer {
+    fn from_config(config: &ClientConfig) -> KafkaResult<Self> {
+        Self::from_config_and_context(config, DefaultProducerContext)
+    }
+}
+
+impl FromClientConfig for ThreadedProducer<DefaultProducerContext> {
+    fn from_config(config: &ClientConfig) -> KafkaResult<Self> {
+        Self::from_config_and_context(config, DefaultProducerContext)
+    }
+}
+
+/// Defines the methods of a producer. `$end` says in the docs when a span ends.
+macro_rules! producer_methods {
+    ($end:literal) => {
+        /// Sends a record, without waiting for its delivery.
+        #[doc = $end]
+        ///
+        /// # Errors
+        /// Returns the client's error and the record. It may be sent again: its context is replaced
+        /// then.
+        pub fn send<'a, K, P>(
+            &self,
+            record: BaseRecord<'a, K, P, C::DeliveryOpaque>,
+        ) -> Result<(), (KafkaError, BaseRecord<'a, K, P, C::DeliveryOpaque>)>
         where
-            C: ProducerContext<Part> $($bounds)*,
-            Part: Partitioner $($own)*,
+            K: ToBytes + ?Sized,
+            P: ToBytes + ?Sized,
         {
-            type Context = C;
-
-            fn create_bare(
-                config: &ClientConfig,
-                context: C,
-                instrumentation: &Instrumentation,
-            ) -> KafkaResult<Self> {
-                let opaques = Opaques::new(server::is_enabled(instrumentation));
-                Self::from_config_and_context(config, InstrumentedContext::new(context, opaques))
-            }
-
-            fn instrumenter(&self, instrumentation: &Instrumentation) -> Instrumenter {
-                if self.context().opaques().is_tracking() {
-                    server::producer(self.client(), instrumentation)
-                } else {
-                    Instrumenter::disabled()
-                }
-            }
-
-            fn size_limit(&self) -> usize {
-                native::max_message_size(self.client())
-            }
+            let (outgoing, operation) = self.start(record, None);
+            self.hand_over(outgoing, operation)
         }
 
-        impl FromClientConfig for $producer<DefaultProducerContext> {
-            fn from_config(config: &ClientConfig) -> KafkaResult<Self> {
-                Self::from_config_and_context(config, DefaultProducerContext)
-            }
+        /// Sends a record as [`send`](Self::send) does. The record carries `creation`, which the
+        /// send span links to, instead of the send span's own context.
+        ///
+        /// # Errors
+        /// Returns the client's error and the record.
+        pub fn send_with_context<'a, K, P>(
+            &self,
+            record: BaseRecord<'a, K, P, C::DeliveryOpaque>,
+            creation: &CreationContext,
+        ) -> Result<(), (KafkaError, BaseRecord<'a, K, P, C::DeliveryOpaque>)>
+        where
+            K: ToBytes + ?Sized,
+            P: ToBytes + ?Sized,
+        {
+            let (outgoing, operation) = self.start(record, Some(creation));
+            self.hand_over(outgoing, operation)
         }
 
-        impl<C, Part> $producer<C, Part>
+        /// Sends records as one batch: a create span for each, and one send span that links to all
+        /// of them and ends with the last delivery report.
+        ///
+        /// The results are in the order of the records.
+        ///
+        /// # Errors
+        /// Returns the client's error and the record for each record that it refuses.
+        pub fn send_batch<'a, K, P>(
+            &self,
+            records: impl IntoIterator<Item = BaseRecord<'a, K, P, C::DeliveryOpaque>>,
+        ) -> Vec<Result<(), (KafkaError, BaseRecord<'a, K, P, C::DeliveryOpaque>)>>
         where
-            C: ProducerContext<Part> $($bounds)*,
-            Part: Partitioner,
+            K: ToBytes + ?Sized,
+            P: ToBytes + ?Sized,
         {
-            /// Sends a record, without waiting for its delivery.
-            #[doc = $end]
-            ///
-            /// # Errors
-            /// Returns the client's error and the record. It may be sent again: its context is
-            /// replaced then.
-            pub fn send<'a, K, P>(
-                &self,
-                record: BaseRecord<'a, K, P, C::DeliveryOpaque>,
-            ) -> Result<(), (KafkaError, BaseRecord<'a, K, P, C::DeliveryOpaque>)>
-            where
-                K: ToBytes + ?Sized,
-                P: ToBytes + ?Sized,
-            {
-                let (outgoing, operation) = self.start(record, None);
-                self.hand_over(outgoing, operation)
-            }
+            let batch = self.start_batch(records);
+            batch.map(|(outgoing, operation)| self.hand_over(outgoing, operation)).collect()
+        }
 
-            /// Sends a record as [`send`](Self::send) does. The record carries `creation`, which
-            /// the send span links to, instead of the send span's own context.
-            ///
-            /// # Errors
-            /// Returns the client's error and the record.
-            pub fn send_with_context<'a, K, P>(
-                &self,
-                record: BaseRecord<'a, K, P, C::DeliveryOpaque>,
-                creation: &CreationContext,
-            ) -> Result<(), (KafkaError, BaseRecord<'a, K, P, C::DeliveryOpaque>)>
-            where
-                K: ToBytes + ?Sized,
-                P: ToBytes + ?Sized,
-            {
-                let (outgoing, operation) = self.start(record, Some(creation));
-                self.hand_over(outgoing, operation)
-            }
+        /// Serves delivery reports and other events, for as long as `timeout` says.
+        pub fn poll<T: Into<Timeout>>(&self, timeout: T) {
+            self.client.poll(timeout);
+        }
 
-            /// Sends records as one batch: a create span for each, and one send span that links to
-            /// all of them and ends with the last delivery report.
-            ///
-            /// The results are in the order of the records.
-            ///
-            /// # Errors
-            /// Returns the client's error and the record for each record that it refuses.
-            pub fn send_batch<'a, K, P>(
-                &self,
-                records: impl IntoIterator<Item = BaseRecord<'a, K, P, C::DeliveryOpaque>>,
-            ) -> Vec<Result<(), (KafkaError, BaseRecord<'a, K, P, C::DeliveryOpaque>)>>
-            where
-                K: ToBytes + ?Sized,
-                P: ToBytes + ?Sized,
-            {
-                let batch = self.start_batch(records);
-                batch.map(|(outgoing, operation)| self.hand_over(outgoing, operation)).collect()
-            }
-
-            /// Serves delivery reports and other events, for as long as `timeout` says.
-            pub fn poll<T: Into<Timeout>>(&self, timeout: T) {
-                self.client.poll(timeout);
-            }
-
-            fn hand_over<'a, K, P>(
-                &self,
-                outgoing: Outgoing<BaseRecord<'a, K, P, C::DeliveryOpaque>>,
-                operation: ActiveOperation,
-            ) -> Result<(), (KafkaError, BaseRecord<'a, K, P, C::DeliveryOpaque>)>
-            where
-                K: ToBytes + ?Sized,
-                P: ToBytes + ?Sized,
-            {
-                let opaques = self.client.context().opaques();
-                let send = |record| self.client.send(record);
-                hand_over(outgoing, operation, opaques, &self.instrumenter, send)
-            }
+        fn hand_over<'a, K, P>(
+            &self,
+            outgoing: Outgoing<BaseRecord<'a, K, P, C::DeliveryOpaque>>,
+            operation: ActiveOperation,
+        ) -> Result<(), (KafkaError, BaseRecord<'a, K, P, C::DeliveryOpaque>)>
+        where
+            K: ToBytes + ?Sized,
+            P: ToBytes + ?Sized,
+        {
+            let opaques = self.client.context().opaques();
+            let send = |record| self.client.send(record);
+            hand_over(outgoing, operation, opaques, &self.instrumenter, send)
         }
     };
 }
 
-polled_producer!(
-    BaseProducer[][],
-    "The span ends with the delivery report, which [`poll`](Self::poll) or [`flush`](Producer::flush) \
-     fetches."
-);
-polled_producer!(
-    ThreadedProducer [+ 'static] [+ Send + Sync + 'static],
-    "The span ends with the delivery report, which the producer's own thread fetches."
-);
+impl<C, Part> BaseProducer<C, Part>
+where
+    C: ProducerContext<Part>,
+    Part: Partitioner,
+{
+    producer_methods!(
+        "The span ends with the delivery report, which [`poll`](Self::poll) or \
+         [`flush`](Producer::flush) fetches."
+    );
+}
+
+impl<C, Part> ThreadedProducer<C, Part>
+where
+    C: ProducerContext<Part> + 'static,
+    Part: Partitioner,
+{
+    producer_methods!(
+        "The span ends with the delivery report, which the producer's own thread fetches."
+    );
+}
 
 /// Gives a record to the client with its operation in its opaque.
 fn hand_over<'a, K, P, D>(
@@ -177,36 +207,35 @@ where
     P: ToBytes + ?Sized,
     D: IntoOpaque,
 {
-    let outgoing =
-        outgoing.map(|record| with_opaque(record, |opaque| opaques.make(opaque, operation)));
-    outgoing.hand_over(instrumenter, send).map_err(|(error, refused)| {
-        let mut operation = None;
-        let record = with_opaque(refused.record, |tracked| {
-            let (opaque, tracked_operation) = opaques.open(tracked);
-            operation = tracked_operation;
-            opaque
-        });
+    let tracked = outgoing.map(|record| {
+        let (record, opaque) = exchange_opaque(record, ());
+        exchange_opaque(record, opaques.make(opaque, operation)).0
+    });
+    tracked.hand_over(instrumenter, send).map_err(|(error, refused)| {
+        let (record, tracked) = exchange_opaque(refused.record, ());
+        let (opaque, operation) = opaques.open(tracked);
         if let Some(operation) = operation {
             operation.reject(failure(&error));
         }
-        (error, record)
+        (error, exchange_opaque(record, opaque).0)
     })
 }
 
 type TrackedRecord<'a, K, P, D> = BaseRecord<'a, K, P, Tracked<D>>;
 
-/// Returns the record with the opaque that `change` makes of its own.
-fn with_opaque<K, P, D, E>(
+/// Replaces a record's opaque, and returns the one that it had.
+fn exchange_opaque<K, P, D, E>(
     record: BaseRecord<'_, K, P, D>,
-    change: impl FnOnce(D) -> E,
-) -> BaseRecord<'_, K, P, E>
+    delivery_opaque: E,
+) -> (BaseRecord<'_, K, P, E>, D)
 where
     K: ToBytes + ?Sized,
     P: ToBytes + ?Sized,
     D: IntoOpaque,
     E: IntoOpaque,
 {
-    let BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque } = record;
-    let delivery_opaque = change(delivery_opaque);
-    BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque }
+    let BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque: old } =
+        record;
+    let record = BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque };
+    (record, old)
 }
