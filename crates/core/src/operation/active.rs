@@ -54,7 +54,7 @@ impl ActiveOperation {
 
     #[inline]
     pub(crate) fn take(&mut self) -> Self {
-        Self(self.take_state())
+        Self(mem::replace(&mut self.0, State::None))
     }
 
     fn running_mut(&mut self) -> Option<&mut OperationState> {
@@ -81,8 +81,8 @@ impl ActiveOperation {
         self.own_context().cloned().unwrap_or_else(Context::current)
     }
 
-    /// Returns the span's context; invalid if the operation has no span. The context of a span
-    /// that is not sampled is there until the message is handed to the client.
+    /// Returns the span's context; invalid if the operation has no span. A send span that does not
+    /// record is dropped once its context is in the message, and has none either.
     pub fn span_context(&self) -> SpanContext {
         match &self.0 {
             State::Running(state) => state.span_context().unwrap_or(SpanContext::NONE),
@@ -174,27 +174,23 @@ impl ActiveOperation {
         }
     }
 
+    #[inline]
     fn finish(&mut self, failure: Option<Failure>) {
-        match self.take_state() {
+        match &mut self.0 {
             State::Running(state) => state.end(failure),
             State::Share(share) => share.end(failure),
             State::None | State::Context(_) => {}
         }
-    }
-
-    #[inline]
-    const fn take_state(&mut self) -> State {
-        mem::replace(&mut self.0, State::None)
     }
 }
 
 impl Drop for ActiveOperation {
     #[inline]
     fn drop(&mut self) {
-        match self.take_state() {
+        match &mut self.0 {
             State::Running(state) => state.end_dropped(),
-            // A share and a context end by their own drop.
-            State::None | State::Context(_) | State::Share(_) => {}
+            State::Share(share) => share.end_dropped(),
+            State::None | State::Context(_) => {}
         }
     }
 }
