@@ -98,8 +98,9 @@ fn payload_of(message: &impl Message) -> &[u8] {
 /// What the client implements for its types, ours implement too.
 #[allow(dead_code, reason = "that it compiles is the test")]
 fn our_types_implement_what_the_clients_do() {
-    fn base_producer<P: FromClientConfig + FromClientConfigAndContext<DefaultProducerContext>>()
+    fn base_producer<P>()
     where
+        P: FromClientConfig + FromClientConfigAndContext<DefaultProducerContext>,
         P: Producer<InstrumentedContext<DefaultProducerContext>> + KafkaClientWrapper,
     {
     }
@@ -116,7 +117,7 @@ fn our_types_implement_what_the_clients_do() {
         P: Consumer + KafkaClientWrapper,
     {
     }
-    fn iterable<'a>(consumer: &'a BaseConsumer) -> Iter<'a, DefaultConsumerContext> {
+    fn iterable(consumer: &BaseConsumer) -> Iter<'_, DefaultConsumerContext> {
         consumer.into_iter()
     }
     fn iterator<I: Iterator>() {}

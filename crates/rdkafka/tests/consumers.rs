@@ -132,7 +132,9 @@ impl ClientContext for WhenPolled {}
 impl ConsumerContext for WhenPolled {
     fn main_queue_min_poll_interval(&self) -> Timeout {
         let callback = self.0.lock().unwrap().take();
-        callback.into_iter().for_each(|callback| callback());
+        if let Some(callback) = callback {
+            callback();
+        }
         Timeout::After(Duration::from_secs(1))
     }
 }

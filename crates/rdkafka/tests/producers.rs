@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use opentelemetry::trace::SpanKind;
 use otel_messaging_rdkafka as rdkafka;
-use otel_messaging_testing::spans::{remote, span};
+use otel_messaging_testing::spans::{ExpectedSpan, remote, span};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{CommitMode, Consumer},
@@ -173,7 +173,7 @@ async fn a_batch_dropped_while_the_queue_is_full_reports_what_was_never_sent() {
     let labels = ["a", "b", "c", "d", "e"];
     let batch = kafka.span(kafka::SEND, Some("orders")).kind(SpanKind::Client);
     let batch = batch.attributes([(semconv::BATCH_MESSAGE_COUNT, 5.into())]);
-    let batch = labels.into_iter().fold(batch, |batch, label| batch.linked_to(label));
+    let batch = labels.into_iter().fold(batch, ExpectedSpan::linked_to);
     let batch = [2, 3, 4].into_iter().fold(batch, |batch, index| {
         let message = format!("message {index} of the batch");
         let attributes =
