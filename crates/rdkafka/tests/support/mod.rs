@@ -4,7 +4,7 @@
 use std::{
     ops::Deref,
     sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use opentelemetry::{InstrumentationScope, trace::SpanKind};
@@ -266,7 +266,11 @@ pub(crate) fn failed(error: &str, mut labels: Vec<Attribute>) -> Vec<Attribute> 
 
 /// Waits until the client knows its cluster's id, which later spans have.
 pub(crate) fn know_cluster<C: ClientContext>(client: &Client<C>) {
-    client.fetch_cluster_id(PATIENCE).expect("the cluster has an id");
+    let deadline = Instant::now() + PATIENCE;
+    // The library may miss the answer, and would wait for the next one.
+    while client.fetch_cluster_id(Duration::from_millis(100)).is_none() {
+        assert!(Instant::now() < deadline, "the cluster has an id");
+    }
 }
 
 pub(crate) fn scope() -> InstrumentationScope {
