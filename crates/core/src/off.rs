@@ -11,9 +11,9 @@ use crate::{
     client::{AttributeValue, Message, NotInjected, OutgoingMessage, Processing},
 };
 
-/// Has a private field, as it has where the feature is on: nothing but its functions makes one.
 #[derive(Clone, Debug, Default)]
-pub struct Instrumentation(());
+#[non_exhaustive]
+pub struct Instrumentation;
 
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
@@ -25,14 +25,14 @@ impl Instrumentation {
     }
 
     pub const fn disabled() -> Self {
-        Self(())
+        Self
     }
 }
 
 impl InstrumentationBuilder {
     #[must_use = "the instrumentation is what the builder is for"]
     pub const fn build(self) -> Instrumentation {
-        Instrumentation(())
+        Instrumentation
     }
 
     pub const fn with_propagation(self, _: bool) -> Self {
@@ -306,6 +306,7 @@ pub fn without_ambient<T>(work: impl FnOnce() -> T) -> T {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct CreationContext;
 
 impl CreationContext {
