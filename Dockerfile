@@ -1,4 +1,4 @@
-# The services of examples/services, all in one image: `docker compose --profile demo up`.
+# Builds the services of the demo into one image: `docker compose --profile demo up`.
 
 FROM rust:1-slim-trixie AS build
 # librdkafka is built from source.
@@ -7,13 +7,15 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-# The caches are not in the image, so the program is copied out of them in the same step.
+# The program is copied in the same step that builds it: the caches are not part of the image.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --locked --release --package otel-messaging-services \
+    cargo build --locked --release --package otel-messaging-demo --bin services \
     && cp target/release/services /usr/local/bin/services
 
 FROM debian:trixie-slim
 COPY --from=build /usr/local/bin/services /usr/local/bin/services
 USER nobody
+# A service stops in order when it is interrupted.
+STOPSIGNAL SIGINT
 ENTRYPOINT ["/usr/local/bin/services"]

@@ -120,7 +120,7 @@ impl Report {
     }
 
     /// A provider that is not set costs as little as its half switched off. (A look for it comes
-    /// with every 16th operation, and is part of the measurement.)
+    /// with every 64th operation, and is part of the measurement.)
     fn without_providers(&mut self) {
         for (path, missing, off) in [
             ("no provider", ours::without_providers(), ours::switched_off()),

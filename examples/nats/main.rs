@@ -1,5 +1,5 @@
-//! A shop on NATS: a price is asked for, orders go to a stream, and a warehouse packs them as one
-//! batch. Then every span is printed with what it links to.
+//! NATS: a shop asks for a price and publishes orders to a stream, and a warehouse packs them as one
+//! batch. Then every span is printed, with its parent and its links.
 //!
 //! Start a server (`cargo xtask brokers up nats`, or `docker compose --profile nats up --wait`), then
 //! run `cargo run -p otel-messaging-examples --bin nats -- 127.0.0.1:4222`.
@@ -41,7 +41,8 @@ async fn main() -> Result {
     print(&exporter)
 }
 
-/// Each answer is published within the span that processes its request.
+/// Answers requests. The span that publishes an answer is a child of the one that processes its
+/// request.
 async fn answer(client: Client, mut requests: async_nats::Subscriber) -> Result {
     while let Some(request) = requests.next().await {
         let Some(reply) = request.reply.clone() else { continue };
@@ -50,7 +51,7 @@ async fn answer(client: Client, mut requests: async_nats::Subscriber) -> Result 
     Ok(())
 }
 
-/// Asks for the price, and orders three.
+/// Requests the price, and publishes three orders.
 async fn checkout(client: &Client) -> Result {
     let price = client.request("shop.price", "apple".into()).await?;
     let jetstream = jetstream::new(client.clone());
@@ -67,7 +68,7 @@ async fn checkout(client: &Client) -> Result {
     Ok(())
 }
 
-/// Packs all orders that are there: one span, with a link for every order.
+/// Packs all orders of the stream in one span, with a link for each order.
 async fn pack(client: &Client) -> Result {
     let jetstream = jetstream::new(client.clone());
     let stream = jetstream.get_stream("SHOP").await?;
@@ -89,20 +90,18 @@ async fn pack(client: &Client) -> Result {
     Ok(())
 }
 
-/// Every span with its kind, its parent and its links, by name.
+/// Prints each span's name and kind, its parent, and the spans that it links to.
 fn print(exporter: &InMemorySpanExporter) -> Result {
     let spans = exporter.get_finished_spans()?;
-    let name = |span: &opentelemetry_sdk::trace::SpanData| span.name.to_string();
-    let names: HashMap<SpanId, String> =
-        spans.iter().map(|span| (span.span_context.span_id(), name(span))).collect();
-    let called = |id: SpanId| names.get(&id).map_or("?", String::as_str);
+    let names: HashMap<SpanId, &str> =
+        spans.iter().map(|span| (span.span_context.span_id(), &*span.name)).collect();
     for span in &spans {
         print!("{:<24}{:<10}", span.name, format!("{:?}", span.span_kind).to_lowercase());
-        if span.parent_span_id != SpanId::INVALID {
-            print!("  in {}", called(span.parent_span_id));
+        if let Some(parent) = names.get(&span.parent_span_id) {
+            print!("  in {parent}");
         }
         for link in &span.links.links {
-            print!("  -> {}", called(link.span_context.span_id()));
+            print!("  -> {}", names.get(&link.span_context.span_id()).unwrap_or(&"?"));
         }
         println!();
     }

@@ -1,11 +1,12 @@
-//! A retry on RabbitMQ, with a delay queue and a dead-letter queue, and the spans that tell of it.
+//! RabbitMQ: an order that fails is retried after a delay, and goes to a dead-letter queue after the
+//! last attempt. Then every span is printed, with its links.
 //!
 //! ```sh
 //! cargo xtask brokers up rabbitmq
 //! cargo run -p otel-messaging-examples --bin rabbitmq-retry
 //! ```
 
-use std::{env, error::Error, fmt, process};
+use std::{env, error::Error, process};
 
 use futures::StreamExt;
 use opentelemetry::{global, trace::SpanContext};
@@ -22,11 +23,13 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 
-/// How often an order is tried before it is given up.
+/// How often an order is tried.
 const ATTEMPTS: i64 = 3;
 
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result {
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
     global::set_tracer_provider(provider);
@@ -35,81 +38,73 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let connection = Connection::connect(&uri, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     let orders = format!("orders-{}", process::id());
-    let (later, dead) = (format!("{orders}.later"), format!("{orders}.dead"));
-    declare(&channel, &orders, Some(&later), None).await?;
-    declare(&channel, &later, Some(&orders), Some(100)).await?;
+    let (delayed, dead) = (format!("{orders}.delayed"), format!("{orders}.dead"));
+    declare(&channel, &orders, Some(&delayed), None).await?;
+    declare(&channel, &delayed, Some(&orders), Some(100)).await?;
     declare(&channel, &dead, None, None).await?;
 
     publish(&channel, &orders, b"7 apples", BasicProperties::default()).await?;
     let mut orders = consume(&channel, &orders).await?;
-    let mut graves = consume(&channel, &dead).await?;
-    let buried = loop {
+    let mut dead_letters = consume(&channel, &dead).await?;
+    let dead_letter = loop {
         tokio::select! {
             Some(order) = orders.next() => {
                 let order = order?;
                 let _ = order.process(attempt(&channel, &order, &dead)).await;
             }
-            Some(buried) = graves.next() => break buried?,
+            Some(dead_letter) = dead_letters.next() => break dead_letter?,
         }
     };
-    println!("\"{}\" is dead; its story:", String::from_utf8_lossy(&buried.data));
+    println!("dead letter: {}", String::from_utf8_lossy(&dead_letter.data));
     for span in exporter.get_finished_spans()? {
         let id = |context: &SpanContext| context.span_id().to_string();
         let links: Vec<_> = span.links.iter().map(|link| id(&link.span_context)).collect();
-        println!("{} {:<27} linked to {links:?}", id(&span.span_context), span.name);
+        println!("{} {:<27} -> {}", id(&span.span_context), span.name, links.join(", "));
     }
     Ok(())
 }
 
-/// An order that fails is refused, whence it goes to the delay queue; after the last attempt it is
-/// published to the dead, in a span that links to the order's own, whose context it replaces.
-async fn attempt(channel: &Channel, order: &Delivery, dead: &str) -> Result<(), Box<dyn Error>> {
+/// Rejects the order, so that the broker moves it to the delay queue and back. After the last
+/// attempt, publishes it to the dead-letter queue instead: that span's context replaces the order's
+/// in the headers, and the span links to it.
+async fn attempt(channel: &Channel, order: &Delivery, dead: &str) -> Result {
     if attempts(order) < ATTEMPTS {
         order.reject(BasicRejectOptions { requeue: false }).await?;
-        return Err(Box::new(fmt::Error));
+        return Err("the order failed".into());
     }
     publish(channel, dead, &order.data, order.properties.clone()).await?;
     order.ack(BasicAckOptions::default()).await?;
     Ok(())
 }
 
-/// The broker counts in a header how often it has brought the order back.
+/// Returns which attempt this is. The broker counts in a header how often it moved the order.
 fn attempts(order: &Delivery) -> i64 {
     let header = order.properties.headers().as_ref().and_then(|all| all.inner().get("x-death"));
-    let Some(AMQPValue::FieldArray(deaths)) = header else { return 1 };
-    let Some(AMQPValue::FieldTable(last)) = deaths.as_slice().first() else { return 1 };
+    let Some(AMQPValue::FieldArray(moves)) = header else { return 1 };
+    let Some(AMQPValue::FieldTable(last)) = moves.as_slice().first() else { return 1 };
     let Some(AMQPValue::LongLongInt(count)) = last.inner().get("count") else { return 1 };
     count + 1
 }
 
-async fn publish(
-    channel: &Channel,
-    queue: &str,
-    body: &[u8],
-    properties: BasicProperties,
-) -> lapin::Result<()> {
+async fn publish(channel: &Channel, queue: &str, body: &[u8], with: BasicProperties) -> Result {
     let options = BasicPublishOptions::default();
-    channel.basic_publish("".into(), queue.into(), options, body, properties).await?.await?;
+    channel.basic_publish("".into(), queue.into(), options, body, with).await?.await?;
     Ok(())
 }
 
-async fn consume(channel: &Channel, queue: &str) -> lapin::Result<lapin::Consumer> {
+async fn consume(channel: &Channel, queue: &str) -> Result<lapin::Consumer> {
     let (options, none) = (BasicConsumeOptions::default(), FieldTable::default());
-    channel.basic_consume(queue.into(), "".into(), options, none).await
+    Ok(channel.basic_consume(queue.into(), "".into(), options, none).await?)
 }
 
-/// A queue that goes away when nobody needs it, and sends what it gives up to another one.
-async fn declare(
-    channel: &Channel,
-    queue: &str,
-    dead_letters_to: Option<&str>,
-    delay: Option<i32>,
-) -> lapin::Result<()> {
+/// Declares a queue that expires when it is not used. What it rejects, or has held for `delay`
+/// milliseconds, goes to another queue.
+async fn declare(channel: &Channel, queue: &str, to: Option<&str>, delay: Option<i32>) -> Result {
     let mut arguments = FieldTable::default();
     arguments.insert("x-expires".into(), AMQPValue::LongInt(60_000));
-    if let Some(other) = dead_letters_to {
+    if let Some(to) = to {
         arguments.insert("x-dead-letter-exchange".into(), AMQPValue::LongString("".into()));
-        arguments.insert("x-dead-letter-routing-key".into(), AMQPValue::LongString(other.into()));
+        arguments.insert("x-dead-letter-routing-key".into(), AMQPValue::LongString(to.into()));
     }
     if let Some(delay) = delay {
         arguments.insert("x-message-ttl".into(), AMQPValue::LongInt(delay));

@@ -1,9 +1,9 @@
-//! `cargo xtask bench`: the performance ladder of `benches/`.
+//! `cargo xtask bench`: runs the benchmarks of `benches/`.
 
 use crate::cargo;
 use std::{ffi::OsString, process::ExitCode};
 
-/// Every argument is cargo's (`--bench NAME`) or, after `--`, criterion's.
+/// Passes every argument to `cargo bench` (`--bench NAME`) and, after `--`, to criterion.
 pub(crate) fn run(args: &[OsString]) -> ExitCode {
     cargo::run(
         cargo::command("bench")

@@ -1,58 +1,61 @@
-//! `cargo xtask demo`: builds and runs the orders pipeline of `examples/`; with `--all`, its services
-//! on real brokers.
+//! `cargo xtask demo`: builds and runs the demo of `demo/`.
 
-use crate::{
-    brokers::{self, Broker},
-    cargo, toolchain,
-};
+use crate::{brokers, cargo, toolchain};
 use std::{
     ffi::OsString,
-    process::{ExitCode, Stdio},
+    process::{Command, ExitCode, Stdio},
 };
 
-const ORDERS: [&str; 4] = ["--package", "otel-messaging-examples", "--bin", "orders"];
-const SERVICES: [&str; 4] = ["--package", "otel-messaging-services", "--bin", "services"];
+/// The package of the demo. Its tests need brokers.
+pub(crate) const PACKAGE: &str = "otel-messaging-demo";
+/// The binary with the pipeline on an embedded Kafka.
+const ORDERS: &str = "orders";
+/// The binary with the services on real brokers.
+const SERVICES: &str = "services";
 
-/// The options are the demo's own, and so is the exit status.
+/// Passes the options to the demo and returns its exit status. `--all` chooses the services.
 pub(crate) fn run(options: &[OsString]) -> ExitCode {
-    // librdkafka is C and C++: its build script would fail after a minute of building, and obscurely.
+    // Without this check the build of librdkafka fails after a minute with an unclear message.
     if let Err(advice) = toolchain::check() {
         eprintln!("xtask: {advice}");
         return ExitCode::FAILURE;
     }
-    // `cargo xtask demo -- --messages 3` is what fingers type.
+    // `cargo xtask demo -- --messages 3` is a usual way to type it.
     let options = options.strip_prefix(&["--".into()]).unwrap_or(options);
     let (all, options): (Vec<_>, Vec<_>) = options.iter().partition(|option| *option == "--all");
-    if all.is_empty() {
-        return cargo::run(cargo::command("run").args(ORDERS).arg("--").args(options));
-    }
-    run_all(&options)
+    if all.is_empty() { cargo::run(binary(ORDERS).args(options)) } else { run_all(&options) }
 }
 
-/// Brings up what is missing, and leaves it running for the next time.
+/// Starts the brokers that are missing, runs the services, and leaves the brokers running.
 fn run_all(options: &[&OsString]) -> ExitCode {
-    let services = |options: &[&OsString]| {
-        let mut services = cargo::command("run");
-        services.args(SERVICES).args(["--", "all"]).args(options);
+    let services = || {
+        let mut services = binary(SERVICES);
+        services.arg("all").args(options);
         services
     };
-    let is_help = |option: &&OsString| *option == "-h" || *option == "--help";
-    if options.iter().any(is_help) {
-        return cargo::run(&mut services(options));
+    if options.iter().any(|option| *option == "-h" || *option == "--help") {
+        return cargo::run(&mut services());
     }
-    // What does not build, or has a wrong option, needs no broker: asked for help, it stops there.
-    let understood = cargo::run(services(options).arg("--help").stdout(Stdio::null()));
-    if understood != ExitCode::SUCCESS {
-        return understood;
+    // With `--help` the services check their options and stop. A build error or a wrong option is
+    // reported before any broker is started.
+    let checked = cargo::run(services().arg("--help").stdout(Stdio::null()));
+    if checked != ExitCode::SUCCESS {
+        return checked;
     }
-    let Ok(environment) = brokers::up(&Broker::ALL) else {
+    let Some(environment) = brokers::up_all() else {
         eprintln!(
-            "xtask: the demo needs a broker that could not be had (see above); to run the one that \
-             needs none: cargo xtask demo"
+            "xtask: a broker that the demo needs could not be started (see above); the demo \
+             without brokers: cargo xtask demo"
         );
         return ExitCode::FAILURE;
     };
-    let status = cargo::run(services(options).envs(environment));
-    eprintln!("xtask: brokers that were started are left running: cargo xtask brokers down");
+    let status = cargo::run(services().envs(environment));
+    eprintln!("xtask: the brokers are left running; to stop them: cargo xtask brokers down");
     status
+}
+
+fn binary(name: &str) -> Command {
+    let mut command = cargo::command("run");
+    command.args(["--package", PACKAGE, "--bin", name, "--"]);
+    command
 }

@@ -4,10 +4,8 @@ mod bench;
 mod brokers;
 mod cargo;
 mod demo;
-mod readme;
 mod test;
 mod toolchain;
-mod totals;
 
 use std::{env, ffi::OsString, process::ExitCode};
 
@@ -18,15 +16,14 @@ Usage: cargo xtask <command>
                                   (cargo xtask demo --help lists its options)
   demo --all [options]            run five services on real Kafka, RabbitMQ and NATS, and show
                                   their traces (cargo xtask demo --all --help)
-  test [--embedded] [-- args..]   run every test, with brokers or what needs none; args go to the
+  test [--embedded] [-- args..]   run every test, or only those that need no broker; args go to the
                                   test harness
   brokers up|down|kill|status ..  start, stop or show real brokers
   bench [args..]                  run the benchmarks; args go to cargo bench
-  readme [--check]                write README.md from the docs of otel-messaging, or compare them
   help                            show this
 ";
 
-/// What a command was called with makes no sense: the cause, for people.
+/// Reports a wrong command line. The text says what is wrong.
 struct UsageError(String);
 
 fn main() -> ExitCode {
@@ -38,13 +35,9 @@ fn main() -> ExitCode {
         Some("test") => test::run(&rest),
         Some("brokers") => brokers::run(&rest),
         Some("bench") => Ok(bench::run(&rest)),
-        Some("readme") => readme::run(&rest),
-        Some("help" | "-h" | "--help") if rest.is_empty() => {
+        Some("help" | "-h" | "--help") => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)
-        }
-        Some("help" | "-h" | "--help") => {
-            Err(UsageError("`help` takes no arguments; a command's own page is `--help`".into()))
         }
         Some(unknown) => Err(UsageError(format!("there is no command `{unknown}`"))),
         None => Err(UsageError("name a command".into())),

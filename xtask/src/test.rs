@@ -1,15 +1,10 @@
-//! `cargo xtask test`: every test of the workspace, and one closing line with the totals.
+//! `cargo xtask test`: runs every test of the workspace and prints the totals.
 
-use crate::{
-    UsageError,
-    brokers::{self, Broker, Failed},
-    cargo, toolchain,
-    totals::Totals,
-};
+use crate::{UsageError, brokers, cargo, demo, toolchain};
 use std::{
     env,
     ffi::OsString,
-    io::{self, Read, Write},
+    io::{self, BufRead, BufReader, Write},
     process::{Command, ExitCode, ExitStatus, Stdio},
 };
 
@@ -17,20 +12,20 @@ const USAGE: &str = "\
 Usage: cargo xtask test [--embedded] [--down] [-- args..]
 
 Runs every test of the workspace, documentation included, and prints the totals as its last line.
-The brokers that integration tests need are brought up first, as `cargo xtask brokers up` does (its
---help says where they come from), and left running for the next time.
+It first starts the brokers that integration tests need, as `cargo xtask brokers up` does (its
+--help says where they come from), and leaves them running for the next time.
 
-  --embedded   only what needs no broker
-  --down       stop the brokers at the end; so it is, too, where the environment has CI=true
+  --embedded   only the tests that need no broker
+  --down       stop the brokers at the end; the default where the environment has CI=true
   -- args..    for the test harness: a name to filter by, --nocapture, --test-threads=1, ..
 ";
 
-/// What cargo is asked to test, one after the other.
+/// The selections that `cargo test` runs, one after the other.
 const RUNS: [&[&str]; 4] = [
-    // Without benchmarks: criterion would measure them, and measuring is `cargo xtask bench`.
+    // Without benchmarks, which would take minutes: they are `cargo xtask bench`.
     &["--workspace", "--all-features", "--lib", "--bins", "--tests", "--examples"],
     &["--workspace", "--all-features", "--doc"],
-    // What most users build: no feature may change what is recorded.
+    // The default features, which most users build. No feature may change what is recorded.
     &[
         "--package=otel-messaging-core",
         "--package=otel-messaging-testing",
@@ -38,7 +33,7 @@ const RUNS: [&[&str]; 4] = [
         "--lib",
         "--tests",
     ],
-    // The bare clients, with the same call sites.
+    // The build without telemetry, with the same call sites.
     &[
         "--package=otel-messaging",
         "--package=otel-messaging-both-ways",
@@ -49,15 +44,15 @@ const RUNS: [&[&str]; 4] = [
     ],
 ];
 
-/// Packages whose tests need brokers.
-const WITH_BROKERS: [&str; 4] = [
+/// The packages whose tests need brokers. A package that does not exist is ignored.
+const WITH_BROKERS: [&str; 5] = [
     "otel-messaging-applications",
     "otel-messaging-both-ways",
     "otel-messaging-integration-tests",
     "otel-messaging-services",
+    demo::PACKAGE,
 ];
 
-/// What was asked for on the command line.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Options<'a> {
     is_embedded: bool,
@@ -65,8 +60,8 @@ struct Options<'a> {
     harness: &'a [OsString],
 }
 
-/// Fails if a test failed, a binary crashed, something did not build, no test ran at all, or a
-/// broker that tests need could not be had.
+/// Fails if a test fails, a binary crashes, something does not build, no test runs, or a broker
+/// cannot be started or stopped.
 pub(crate) fn run(args: &[OsString]) -> Result<ExitCode, UsageError> {
     let Some(options) = parse(args)? else {
         print!("{USAGE}");
@@ -76,90 +71,40 @@ pub(crate) fn run(args: &[OsString]) -> Result<ExitCode, UsageError> {
         eprintln!("xtask: {advice}");
         return Ok(ExitCode::FAILURE);
     }
-    let environment = if options.is_embedded {
-        Ok(Vec::new())
+    let environment = if options.is_embedded { Some(Vec::new()) } else { brokers::up_all() };
+    let totals = if let Some(environment) = environment {
+        run_all(&options, &environment)
     } else {
-        brokers::up(&Broker::ALL).inspect_err(|Failed| {
-            eprintln!(
-                "xtask: integration tests need a broker that could not be had (see above); \
-                 to run what needs none: cargo xtask test --embedded"
-            );
-        })
+        eprintln!(
+            "xtask: a broker that integration tests need could not be started (see above); the \
+             tests without brokers: cargo xtask test --embedded"
+        );
+        Totals { passed: 0, failed: 1 }
     };
-    let totals = environment.and_then(|environment| run_tests(&options, &environment));
-    if !options.is_embedded && totals.as_ref().is_ok_and(|totals| !totals.are_good()) {
-        brokers::complain(&Broker::ALL);
-    }
-    let is_ci = env::var("CI").is_ok_and(|value| value == "true");
-    let is_down = options.is_embedded || !(options.is_down || is_ci) || brokers::down(&Broker::ALL);
-    let is_good = totals.is_ok_and(|totals| {
-        println!("{totals}");
-        totals.are_good()
-    });
-    Ok(if is_good && is_down { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Runs all tests with these environment variables.
-fn run_tests(options: &Options<'_>, environment: &[(&str, String)]) -> Result<Totals, Failed> {
-    let mut totals = Totals::default();
-    for selection in RUNS {
-        let mut command = cargo::command("test");
-        command.arg("--no-fail-fast").args(selected(selection, options.is_embedded));
-        command.envs(environment.iter().map(|(name, value)| (name, value)));
-        command.arg("--").args(options.harness);
-
-        let before = totals.failed;
-        let status =
-            stream(&mut command, &mut totals, &mut io::stdout().lock()).map_err(|error| {
-                cargo::not_started(&error);
-                Failed
-            })?;
-        if !status.success() && totals.failed == before {
-            eprintln!("xtask: cargo test failed ({status}) without a failing test: see above");
-            totals.failed += 1;
-            break; // What does not build has nothing more to test.
+    let mut is_good = totals.are_good();
+    if !options.is_embedded {
+        if !is_good {
+            brokers::report_down();
+        }
+        if options.is_down || env::var("CI").is_ok_and(|value| value == "true") {
+            is_good &= brokers::down_all();
         }
     }
-    if totals.crashed > 0 {
-        let crashed = totals.crashed;
-        eprintln!("xtask: {crashed} test binaries crashed: all of their tests count as failed");
-    }
-    if totals.passed + totals.failed == 0 {
-        eprintln!("xtask: no test ran, and that is a failure too: check the filter after `--`");
-    }
-    Ok(totals)
+    println!("{} passed, {} failed", totals.passed, totals.failed);
+    Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What a run selects, without the packages that need brokers if there are to be none.
-fn selected(selection: &[&str], is_embedded: bool) -> Vec<String> {
-    let needs_brokers = |arg: &str| {
-        arg.strip_prefix("--package=").is_some_and(|package| WITH_BROKERS.contains(&package))
-    };
-    let mut selected: Vec<String> = selection
-        .iter()
-        .filter(|arg| !(is_embedded && needs_brokers(arg)))
-        .map(|&arg| arg.to_owned())
-        .collect();
-    if is_embedded && selection.contains(&"--workspace") {
-        selected.extend(WITH_BROKERS.map(|package| format!("--exclude={package}")));
-    }
-    selected
-}
-
-/// `None` if only help was asked for.
+/// Returns `None` if only help was asked for.
 fn parse(args: &[OsString]) -> Result<Option<Options<'_>>, UsageError> {
-    let mut options = Options::default();
-    for (index, arg) in args.iter().enumerate() {
-        match arg.to_str() {
-            Some("--") => {
-                options.harness = &args[index + 1..];
-                break;
-            }
-            Some("--embedded") => options.is_embedded = true,
-            Some("--down") => options.is_down = true,
-            Some("-h" | "--help") => return Ok(None),
-            _ => {
-                let arg = arg.to_string_lossy();
+    let end = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
+    let harness = args.get(end + 1..).unwrap_or_default();
+    let mut options = Options { harness, ..Options::default() };
+    for arg in &args[..end] {
+        match arg.to_string_lossy().as_ref() {
+            "--embedded" => options.is_embedded = true,
+            "--down" => options.is_down = true,
+            "-h" | "--help" => return Ok(None),
+            arg => {
                 let cause = format!("`test` has no option `{arg}`; to filter by name: -- {arg}");
                 return Err(UsageError(cause));
             }
@@ -168,55 +113,128 @@ fn parse(args: &[OsString]) -> Result<Option<Options<'_>>, UsageError> {
     Ok(Some(options))
 }
 
-/// Shows the output while it comes, unfinished lines included, and counts what it says.
+fn run_all(options: &Options<'_>, environment: &[(&str, String)]) -> Totals {
+    let mut totals = Totals::default();
+    for selection in RUNS {
+        let mut command = cargo::command("test");
+        command.arg("--no-fail-fast").args(selected(selection, options.is_embedded));
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
+        command.arg("--").args(options.harness);
+        if !run_one(&mut command, &mut totals, &mut io::stdout()) {
+            break;
+        }
+    }
+    if totals.passed + totals.failed == 0 {
+        eprintln!("xtask: no test ran, which counts as a failure: check the filter after `--`");
+    }
+    totals
+}
+
+/// Leaves out the packages that need brokers if the run is embedded.
+fn selected(selection: &[&str], is_embedded: bool) -> Vec<String> {
+    let mut selected: Vec<String> = selection.iter().map(|&arg| arg.to_owned()).collect();
+    if is_embedded {
+        selected.retain(|arg| !WITH_BROKERS.iter().any(|p| *arg == format!("--package={p}")));
+        if selection.contains(&"--workspace") {
+            selected.extend(WITH_BROKERS.map(|package| format!("--exclude={package}")));
+        }
+    }
+    selected
+}
+
+/// Runs one `cargo test` and adds its results. Returns false if it failed without any result, as it
+/// does after a build error: the next run would show the same error again.
+fn run_one(command: &mut Command, totals: &mut Totals, shown: &mut impl Write) -> bool {
+    let before = *totals;
+    let outcome = match stream(command, totals, shown) {
+        Ok(status) if status.success() => return true,
+        Ok(status) => status.to_string(),
+        Err(error) => error.to_string(),
+    };
+    let has_results = *totals != before;
+    if totals.failed == before.failed {
+        eprintln!(
+            "xtask: cargo test failed ({outcome}) without a failing test, which counts as one \
+             failure: something did not build, or a test binary crashed (see above)"
+        );
+        totals.failed += 1;
+    }
+    has_results
+}
+
+/// Shows each line of the command's output as it comes, and adds the results in it.
 fn stream(
     command: &mut Command,
     totals: &mut Totals,
     shown: &mut impl Write,
 ) -> io::Result<ExitStatus> {
     let mut child = command.stdout(Stdio::piped()).spawn()?;
-    if let Some(mut output) = child.stdout.take() {
-        let mut piece = vec![0; 16 * 1024];
-        loop {
-            let length = match output.read(&mut piece) {
-                Ok(0) => break,
-                Ok(length) => length,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            totals.feed(&piece[..length]);
-            // Nobody may be reading (`| head`): the tests and their totals matter all the same.
-            let _ = shown.write_all(&piece[..length]).and_then(|()| shown.flush());
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line?;
+            totals.add(&String::from_utf8_lossy(&line));
+            // An output that is closed (`| head`) must not stop the tests.
+            let _ =
+                shown.write_all(&[&line, b"\n".as_slice()].concat()).and_then(|()| shown.flush());
         }
     }
-    totals.finish();
     child.wait()
+}
+
+/// The sums over all test binaries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Totals {
+    passed: u64,
+    failed: u64,
+}
+
+impl Totals {
+    /// Returns true if tests ran and all of them passed.
+    fn are_good(self) -> bool {
+        self.passed > 0 && self.failed == 0
+    }
+
+    /// Adds the numbers of a line like `test result: ok. 12 passed; 0 failed; 1 ignored; ..`, which
+    /// the harness prints last for each binary. Ignores any other line.
+    fn add(&mut self, line: &str) {
+        let Some(result) = line.strip_prefix("test result: ") else { return };
+        let words: Vec<&str> = result.split([' ', ';']).collect();
+        let count = |label| {
+            let pair = words.windows(2).find(|pair| pair[1] == label);
+            pair.and_then(|pair| pair[0].parse::<u64>().ok()).unwrap_or_default()
+        };
+        self.passed += count("passed");
+        self.failed += count("failed");
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parsed(args: &[&str]) -> Result<Option<(bool, bool, Vec<String>)>, String> {
+    const PASSED: &str = "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 7 filtered out; finished in 0.00s\n";
+    const FAILED: &str = "test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 7 filtered out; finished in 1.02s\n";
+
+    fn parsed(args: &[&str]) -> Result<Option<(bool, bool, Vec<OsString>)>, String> {
         let args: Vec<OsString> = args.iter().map(Into::into).collect();
         let options = parse(&args).map_err(|UsageError(cause)| cause)?;
-        Ok(options.map(|Options { is_embedded, is_down, harness }| {
-            let harness = harness.iter().map(|arg| arg.to_str().unwrap().to_owned()).collect();
-            (is_embedded, is_down, harness)
-        }))
+        Ok(options.map(|options| (options.is_embedded, options.is_down, options.harness.to_vec())))
     }
 
     #[test]
-    fn everything_after_the_dashes_is_for_the_harness() {
+    fn arguments_after_the_dashes_go_to_the_harness() {
         assert_eq!(parsed(&[]), Ok(Some((false, false, vec![]))));
-        assert_eq!(parsed(&["--embedded"]), Ok(Some((true, false, vec![]))));
-        let harness = vec!["r15".into(), "--".into(), "--help".into(), "--embedded".into()];
+        assert_eq!(parsed(&["--embedded", "--"]), Ok(Some((true, false, vec![]))));
+        let harness = ["r15", "--", "--help", "--embedded"].map(OsString::from).to_vec();
         let args = ["--down", "--", "r15", "--", "--help", "--embedded"];
         assert_eq!(parsed(&args), Ok(Some((false, true, harness))));
+        assert_eq!(parsed(&["--embedded", "--help"]), Ok(None));
+        let cause = parsed(&["r15"]).unwrap_err();
+        assert_eq!(cause, "`test` has no option `r15`; to filter by name: -- r15");
     }
 
     #[test]
-    fn without_brokers_no_run_selects_what_needs_them() {
+    fn embedded_runs_leave_out_the_packages_with_brokers() {
         for selection in RUNS {
             assert_eq!(selected(selection, false), selection);
             let selected = selected(selection, true);
@@ -230,26 +248,45 @@ mod tests {
     }
 
     #[test]
-    fn help_is_not_a_run() {
-        assert_eq!(parsed(&["--help"]), Ok(None));
+    fn results_are_summed_and_other_lines_ignored() {
+        let mut totals = Totals::default();
+        let coloured = "test result: \u{1b}[32mok\u{1b}(B\u{1b}[m. 4 passed; 0 failed; 0 ignored\n";
+        for line in [PASSED, FAILED, coloured, "  test result: ok. 9 passed\n", "running 9 tests\n"]
+        {
+            totals.add(line);
+        }
+        assert_eq!(totals, Totals { passed: 7, failed: 1 });
     }
 
     #[test]
-    fn unknown_options_are_errors_with_advice() {
-        let cause = parsed(&["r15"]).unwrap_err();
-        assert_eq!(cause, "`test` has no option `r15`; to filter by name: -- r15");
-        assert!(parsed(&["--embeded"]).is_err());
+    fn only_tests_that_ran_and_passed_are_good() {
+        assert!(Totals { passed: 1, failed: 0 }.are_good());
+        assert!(!Totals { passed: 1, failed: 1 }.are_good());
+        assert!(!Totals { passed: 0, failed: 0 }.are_good());
+    }
+
+    /// Runs a script in place of `cargo test`; gives the totals and whether the next run follows.
+    #[cfg(unix)]
+    fn run_script(output: &str, end: &str) -> (u64, u64, bool) {
+        let (mut totals, mut shown) = (Totals::default(), Vec::new());
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("echo \"$OUTPUT\"; {end}")]).env("OUTPUT", output);
+        let goes_on = run_one(&mut command, &mut totals, &mut shown);
+        assert_eq!(shown, format!("{output}\n").as_bytes());
+        (totals.passed, totals.failed, goes_on)
     }
 
     #[cfg(unix)]
     #[test]
-    fn output_is_counted_and_the_status_kept() {
-        let (mut totals, mut shown) = (Totals::default(), Vec::new());
-        let script = "echo 'running 2 tests'; printf '\\377\\n'; exit 3";
-        let status =
-            stream(Command::new("sh").args(["-c", script]), &mut totals, &mut shown).unwrap();
-        assert_eq!(shown, b"running 2 tests\n\xff\n");
-        assert_eq!(status.code(), Some(3));
-        assert_eq!((totals.failed, totals.crashed), (2, 1));
+    fn a_failed_run_counts_at_least_one_failure() {
+        assert_eq!(run_script(PASSED, "exit 0"), (2, 0, true));
+        assert_eq!(run_script("\u{fffd} no line end", "exit 0"), (0, 0, true));
+        assert_eq!(run_script(&[PASSED, FAILED].concat(), "exit 101"), (3, 1, true));
+        // A test binary crashes after another has passed, or cargo itself is killed.
+        let crash = format!("{PASSED}running 4 tests\ntest a ... ok\n");
+        assert_eq!(run_script(&crash, "exit 101"), (2, 1, true));
+        assert_eq!(run_script(&crash, "kill -KILL $$"), (2, 1, true));
+        // Nothing builds.
+        assert_eq!(run_script("", "exit 101"), (0, 1, false));
     }
 }

@@ -1,46 +1,37 @@
-//! What has to be on a machine before librdkafka can be built from source.
+//! Checks for the programs that the build of librdkafka needs.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
-
-/// A tool, the variable that may name it, and the programs that will do, as librdkafka's own
-/// `configure` looks for them.
-struct Tool {
-    name: &'static str,
-    variable: &'static str,
-    programs: &'static [&'static str],
-}
+use std::{env, path::PathBuf};
 
 const MAKE: &str = if cfg!(target_os = "freebsd") { "gmake" } else { "make" };
 
-const TOOLS: [Tool; 4] = [
-    Tool { name: "a C compiler", variable: "CC", programs: &["gcc", "clang", "cc"] },
-    Tool { name: "a C++ compiler", variable: "CXX", programs: &["g++", "clang++", "c++"] },
-    Tool { name: "make", variable: "", programs: &[MAKE] },
-    Tool { name: "bash", variable: "", programs: &["bash"] },
+/// The name of each tool, the variable that can replace it, and its usual programs. librdkafka's
+/// `configure` looks for the same ones.
+const TOOLS: [(&str, &str, &[&str]); 4] = [
+    ("a C compiler", "CC", &["gcc", "clang", "cc"]),
+    ("a C++ compiler", "CXX", &["g++", "clang++", "c++"]),
+    ("make", "", &[MAKE]),
+    ("bash", "", &["bash"]),
 ];
 
-/// Looks for all tools; the error says which are missing and what to install.
+/// Looks for all tools. The error names those that are missing and how to install them.
 pub(crate) fn check() -> Result<(), String> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let directories: Vec<PathBuf> = env::split_paths(&path).collect();
-    check_with(|program| is_found(program, &directories), |variable| env::var(variable).ok())
+    check_with(is_in_path, |variable| env::var(variable).ok())
 }
 
 fn check_with(
     is_found: impl Fn(&str) -> bool,
     variable: impl Fn(&str) -> Option<String>,
 ) -> Result<(), String> {
-    let is_there = |tool: &Tool| {
-        // `CC="ccache gcc"` is a program and its first argument.
-        let named = variable(tool.variable);
-        let named = named.as_deref().and_then(|named| named.split_whitespace().next());
-        named.into_iter().chain(tool.programs.iter().copied()).any(&is_found)
+    let is_missing = |variable_name: &str, programs: &[&str]| {
+        // `CC="ccache gcc"` names a program and its first argument.
+        let named = variable(variable_name).unwrap_or_default();
+        !named.split_whitespace().take(1).chain(programs.iter().copied()).any(&is_found)
     };
-    let missing: Vec<&str> =
-        TOOLS.iter().filter(|tool| !is_there(tool)).map(|tool| tool.name).collect();
+    let missing: Vec<&str> = TOOLS
+        .iter()
+        .filter(|(_, variable, programs)| is_missing(variable, programs))
+        .map(|(name, ..)| *name)
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -55,50 +46,38 @@ fn check_with(
     ))
 }
 
-/// A name with a slash is a path; any other is looked for in the directories of `PATH`.
-fn is_found(program: &str, directories: &[PathBuf]) -> bool {
-    if program.contains('/') {
-        return Path::new(program).is_file();
-    }
-    directories.iter().any(|directory| {
+/// Returns true if the program is a file in a directory of `PATH`, or an absolute path.
+pub(crate) fn is_in_path(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let is_in = |directory: PathBuf| {
         directory.join(program).is_file() || directory.join(format!("{program}.exe")).is_file()
-    })
+    };
+    env::split_paths(&path).any(is_in)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn none(_: &str) -> Option<String> {
-        None
-    }
-
     #[test]
-    fn any_known_compiler_will_do() {
-        assert_eq!(check_with(|p| ["clang", "c++", MAKE, "bash"].contains(&p), none), Ok(()));
-    }
-
-    #[test]
-    fn everything_that_is_missing_is_named_at_once() {
-        let advice = check_with(|program| program == "gcc", none).unwrap_err();
-        assert!(advice.contains("not in PATH: a C++ compiler, make, bash."), "{advice}");
-        assert!(advice.contains("apt-get install build-essential"), "{advice}");
-    }
-
-    #[test]
-    fn a_compiler_may_be_named_by_its_variable() {
-        let variable = |name: &str| (name == "CC").then(|| "ccache tcc".to_owned());
-        let is_found = |program: &str| ["ccache", "g++", MAKE, "bash"].contains(&program);
+    fn any_known_compiler_is_enough_and_a_variable_can_name_another() {
+        let is_found = |program: &str| ["clang", "ccache", MAKE, "bash"].contains(&program);
+        let variable = |name: &str| (name == "CXX").then(|| "ccache icpx".to_owned());
         assert_eq!(check_with(is_found, variable), Ok(()));
     }
 
     #[test]
+    fn all_missing_tools_are_named_at_once() {
+        let advice = check_with(|program| program == "gcc", |_| None).unwrap_err();
+        assert!(advice.contains("not in PATH: a C++ compiler, make, bash."), "{advice}");
+        assert!(advice.contains("apt-get install build-essential"), "{advice}");
+    }
+
+    #[cfg(unix)]
+    #[test]
     fn programs_are_found_by_name_and_by_path() {
-        let own = env::current_exe().unwrap();
-        let directory = own.parent().unwrap().to_path_buf();
-        let name = own.file_name().unwrap().to_str().unwrap();
-        assert!(is_found(name, std::slice::from_ref(&directory)));
-        assert!(is_found(own.to_str().unwrap(), &[]));
-        assert!(!is_found("no-such-compiler", &[directory]));
+        assert!(is_in_path("sh"));
+        assert!(is_in_path(env::current_exe().unwrap().to_str().unwrap()));
+        assert!(!is_in_path("no-such-compiler"));
     }
 }

@@ -173,6 +173,9 @@ impl Inner {
             return CreationContext::NONE;
         }
         let propagator = self.providers.propagator(&self.settings);
+        if propagator.is_ours() {
+            return propagator.extract(message);
+        }
         let extract = || propagator.extract(message);
         let creation = self.settings.guard(Diagnostic::PropagatorPanicked, extract);
         creation.unwrap_or(CreationContext::NONE)
@@ -189,8 +192,12 @@ impl Inner {
             return;
         }
         let propagator = self.providers.propagator(&self.settings);
-        let inject = || propagator.inject(span_context, context, message);
-        let injected = self.settings.guard(Diagnostic::PropagatorPanicked, inject);
+        let mut inject = || propagator.inject(span_context, context, message);
+        let injected = if propagator.is_ours() {
+            Some(inject())
+        } else {
+            self.settings.guard(Diagnostic::PropagatorPanicked, inject)
+        };
         if let Some(Err(error)) = injected {
             self.settings.diagnostics.report(Diagnostic::NotInjected(error));
         }

@@ -40,7 +40,7 @@
 //!
 //! The global providers and the global propagator are looked up at the first operation. While
 //! there is none, each of the first 16 operations of a producer or consumer looks again, and then
-//! every 16th: the others skip that half as if it were switched off.
+//! every 64th: the others skip that half as if it were switched off.
 //!
 //! # Features
 //!

@@ -1,4 +1,4 @@
-//! Providers that are set after many operations: each 16th operation looks for them.
+//! Providers that are set after many operations: each 64th operation looks for them.
 
 use opentelemetry::global;
 use otel_messaging_core::Instrumentation;
@@ -8,7 +8,7 @@ use otel_messaging_testing::{
 };
 
 #[tokio::test]
-async fn r01_providers_are_found_within_16_operations() {
+async fn r01_providers_are_found_within_64_operations() {
     let producer = Producer::new(&Broker::new(1), &Instrumentation::default());
     let send = || async { producer.send(Record::new("orders", "7 apples")).await.unwrap() };
     for _ in 0..100 {
@@ -17,7 +17,7 @@ async fn r01_providers_are_found_within_16_operations() {
     let telemetry = Telemetry::new();
     global::set_tracer_provider(telemetry.tracer_provider());
     global::set_meter_provider(telemetry.meter_provider());
-    for _ in 0..16 {
+    for _ in 0..64 {
         send().await;
     }
     assert!(!telemetry.spans().is_empty(), "the tracer was found");

@@ -1,5 +1,5 @@
-//! An orders service on Kafka: what customers send is checked, orders are forwarded to the ledger,
-//! which books them in batches, and all else goes to the dead letters.
+//! Kafka: a service checks what customers send, forwards orders to the ledger, which books them in
+//! batches, and sends everything else to the dead letters.
 //!
 //! `cargo run -p otel-messaging-applications --bin kafka-bare`, with a broker at
 //! 127.0.0.1:9092 or where `OTEL_MESSAGING_KAFKA` says.
@@ -26,7 +26,7 @@ async fn main() -> Result {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &servers);
     config.set("auto.offset.reset", "earliest").set("enable.auto.commit", "false");
-    // Names that no other run has.
+    // No other run has these names.
     let id = SystemTime::UNIX_EPOCH.elapsed()?.as_micros();
     let topics = ["orders", "accepted", "dead"].map(|topic| format!("{topic}-{id}"));
     let topics = topics.each_ref().map(String::as_str);
@@ -89,7 +89,7 @@ fn book(batch: &[BorrowedMessage<'_>]) -> Result<u32> {
     batch.iter().map(pieces).sum()
 }
 
-/// How many are ordered: `3 apples`
+/// Returns how many pieces are ordered: 3 of `3 apples`.
 fn pieces(order: &BorrowedMessage<'_>) -> Result<u32> {
     let text = str::from_utf8(order.payload().unwrap_or_default())?;
     Ok(text.split_once(' ').ok_or("no item")?.0.parse()?)

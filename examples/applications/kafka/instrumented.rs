@@ -1,5 +1,5 @@
-//! An orders service on Kafka: what customers send is checked, orders are forwarded to the ledger,
-//! which books them in batches, and all else goes to the dead letters.
+//! Kafka: a service checks what customers send, forwards orders to the ledger, which books them in
+//! batches, and sends everything else to the dead letters.
 //!
 //! `cargo run -p otel-messaging-applications --bin kafka-instrumented`, with a broker at
 //! 127.0.0.1:9092 or where `OTEL_MESSAGING_KAFKA` says.
@@ -31,7 +31,7 @@ async fn main() -> Result {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", &servers);
     config.set("auto.offset.reset", "earliest").set("enable.auto.commit", "false");
-    // Names that no other run has.
+    // No other run has these names.
     let id = SystemTime::UNIX_EPOCH.elapsed()?.as_micros();
     let topics = ["orders", "accepted", "dead"].map(|topic| format!("{topic}-{id}"));
     let topics = topics.each_ref().map(String::as_str);
@@ -51,7 +51,7 @@ async fn main() -> Result {
     Ok(())
 }
 
-/// Telemetry goes where the `OTEL_EXPORTER_OTLP_` variables say.
+/// Exports telemetry to where the `OTEL_EXPORTER_OTLP_` variables say.
 fn telemetry() -> Result<(SdkTracerProvider, SdkMeterProvider)> {
     let exporter = SpanExporter::builder().with_http().build()?;
     let traces = SdkTracerProvider::builder().with_batch_exporter(exporter).build();
@@ -108,7 +108,7 @@ fn book(batch: &[BorrowedMessage<'_>]) -> Result<u32> {
     batch.iter().map(pieces).sum()
 }
 
-/// How many are ordered: `3 apples`
+/// Returns how many pieces are ordered: 3 of `3 apples`.
 fn pieces(order: &BorrowedMessage<'_>) -> Result<u32> {
     let text = str::from_utf8(order.payload().unwrap_or_default())?;
     Ok(text.split_once(' ').ok_or("no item")?.0.parse()?)

@@ -1,4 +1,4 @@
-//! A shop on NATS: it asks a service for prices and publishes orders to a stream, from which the
+//! NATS: a shop requests prices from a service and publishes orders to a stream, from which the
 //! warehouse fetches them in batches.
 //!
 //! `cargo run -p otel-messaging-applications --bin nats-bare`, with a server at
@@ -20,7 +20,7 @@ type Result<T = (), E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E
 async fn main() -> Result {
     let server = env::var("OTEL_MESSAGING_NATS").unwrap_or_else(|_| "127.0.0.1:4222".to_owned());
     let client = async_nats::connect(server).await?;
-    // A name that no other run has.
+    // No other run has this name.
     let shop = format!("shop-{}", SystemTime::UNIX_EPOCH.elapsed()?.as_micros());
     let requests = client.queue_subscribe(format!("{shop}.price"), "prices".to_owned()).await?;
     let prices = tokio::spawn(answer(client.clone(), requests));
@@ -71,7 +71,7 @@ async fn answer(client: Client, mut requests: Subscriber) {
     }
 }
 
-/// Answers with the price, or with nothing where there is none.
+/// Answers with the price. The answer is empty if there is none.
 async fn quote(client: &Client, request: &Message) -> Result {
     let price = match &request.payload[..] {
         b"apple" => "2",

@@ -1,5 +1,5 @@
-//! A work queue on RabbitMQ: a worker measures pictures, and acknowledges each when the broker has
-//! confirmed the result; what is no picture is rejected, and the broker moves it to the dead letters.
+//! RabbitMQ: a worker measures the pictures of a queue, and acknowledges each after the broker has
+//! confirmed the result. It rejects what is not a picture, which the broker moves to the dead letters.
 //!
 //! `cargo run -p otel-messaging-applications --bin rabbitmq-bare`, with a broker at
 //! `amqp://127.0.0.1` or where `OTEL_MESSAGING_RABBITMQ` says.
@@ -27,13 +27,13 @@ async fn main() -> Result {
     let connection = Connection::connect(&uri, ConnectionProperties::default()).await?;
     let channel = connection.create_channel().await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;
-    // Names that no other run has.
+    // No other run has these names.
     let id = SystemTime::UNIX_EPOCH.elapsed()?.as_micros();
     let queues = ["pictures", "sizes", "dead"].map(|queue| format!("{queue}-{id}"));
     let queues = queues.each_ref().map(String::as_str);
 
     let done = tokio::time::timeout(Duration::from_secs(60), run(&channel, queues)).await;
-    let channel = connection.create_channel().await?; // an error has closed the other one
+    let channel = connection.create_channel().await?; // an error closes the channel
     for queue in queues {
         channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await?;
     }
@@ -67,7 +67,7 @@ async fn run(channel: &Channel, [pictures, sizes, dead]: [&str; 3]) -> Result<St
     Ok(format!("measured: {sizes:?}, dead: {dead:?}"))
 }
 
-/// Publishes the size of a picture: `640 480`
+/// Publishes the size of a picture such as `640 480`.
 async fn measure(channel: &Channel, picture: &Delivery, sizes: &str) -> Result {
     let (width, height) = text(picture)?.split_once(' ').ok_or("one side only")?;
     let size = width.parse::<u32>()? * height.parse::<u32>()?;

@@ -1,110 +1,115 @@
-//! A shop with a transactional outbox: by day, requests write orders, and a relay sends them to
-//! Kafka; by night, all of the day's are booked as one batch. Then every span is printed with what
-//! it links to.
+//! A transactional outbox on SQLite. Requests write an order and a row of the outbox in one
+//! transaction; the row keeps the request's context. A relay sends the rows to Kafka with their
+//! contexts, and a nightly job books all rows of the day in one span that links to every request.
 //!
-//! `cargo run -p otel-messaging-outbox` needs nothing installed. With the path of a database, it
-//! is made there and stays; `day` or `night` behind it does one half:
-//!
-//! ```sh
-//! cargo run -p otel-messaging-outbox -- shop.db day
-//! cargo run -p otel-messaging-outbox -- shop.db night
-//! ```
+//! `cargo run -p otel-messaging-outbox` needs no broker: Kafka is embedded.
 
-use std::{env, path::Path, path::PathBuf, time::Duration};
+mod outbox;
+#[cfg(test)]
+mod tests;
+
+use std::{error::Error, time::Duration};
 
 use opentelemetry::{
-    Context, SpanId, global,
+    Context, KeyValue, global,
     trace::{SpanKind, TraceContextExt, Tracer},
 };
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
-use otel_messaging::{otel::Instrumentation, rdkafka};
-use otel_messaging_outbox::{
-    Result,
-    cluster::{Cluster, TOPIC},
-    night::book,
-    outbox,
-    relay::relay,
-    shop::place_order,
+use otel_messaging::{
+    otel::{Batch, Endpoint, Instrumentation, System},
+    rdkafka, // was: the rdkafka crate itself
 };
 use rdkafka::{
-    Message,
+    ClientConfig,
     consumer::{Consumer, StreamConsumer},
-    producer::FutureProducer,
+    mocking::MockCluster,
+    producer::{FutureProducer, FutureRecord},
 };
+use rusqlite::Connection;
 
-const ORDERS: [&str; 3] = ["7 apples", "3 pears", "1 melon"];
-const USAGE: &str = "usage: otel-messaging-outbox [DATABASE [day | night]]";
+/// What the telemetry of the nightly job says about its system, and where it comes from.
+const OUTBOX: System = System::new("outbox", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
+
+type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 #[tokio::main]
 async fn main() -> Result {
     let exporter = InMemorySpanExporter::default();
     let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
     global::set_tracer_provider(provider);
+    let cluster = MockCluster::new(1)?;
+    cluster.create_topic("orders", 1, 1)?;
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", cluster.bootstrap_servers());
+    config.set("group.id", "billing").set("auto.offset.reset", "earliest");
 
-    let arguments: Vec<String> = env::args().skip(1).collect();
     let directory = tempfile::tempdir()?;
-    let temporary = directory.path().join("shop.db");
-    let path = arguments.first().map_or(temporary, PathBuf::from);
-    match arguments.get(1).map(String::as_str) {
-        None => {
-            day(&path).await?;
-            night(&path)?;
-        }
-        Some("day") => day(&path).await?,
-        Some("night") => night(&path)?,
-        Some(_) => return Err(USAGE.into()),
-    }
-    print(&exporter)
-}
-
-/// Three requests, the relay, and who reads what it has sent. The database is closed at the end.
-async fn day(path: &Path) -> Result {
-    let mut database = outbox::open(path)?;
-    let tracer = global::tracer("shop");
-    for item in ORDERS {
+    let path = directory.path().join("shop.db");
+    let mut database = outbox::open(&path)?;
+    for item in ["7 apples", "3 pears", "1 melon"] {
+        let tracer = global::tracer("shop");
         let span = tracer.span_builder("POST /orders").with_kind(SpanKind::Server).start(&tracer);
         let _current = Context::current_with_span(span).attach();
         place_order(&mut database, item)?;
     }
-    let cluster = Cluster::start()?;
-    let producer: FutureProducer = cluster.producer().create()?;
-    let sent = relay(&database, &producer, TOPIC).await?;
-    println!("{} orders were placed, {sent} are sent", ORDERS.len());
-
-    let consumer: StreamConsumer = cluster.consumer("billing").create()?;
-    consumer.subscribe(&[TOPIC])?;
+    let sent = relay(&database, &config.create()?).await?;
+    let consumer: StreamConsumer = config.create()?;
+    consumer.subscribe(&["orders"])?;
     for _ in 0..sent {
-        let order = tokio::time::timeout(Duration::from_secs(30), consumer.recv()).await??;
-        order.process_sync(|| println!("a bill for {}", text(order.payload())));
+        consumer.recv().await?.process_sync(|| ());
     }
-    Ok(())
-}
 
-fn text(payload: Option<&[u8]>) -> String {
-    String::from_utf8_lossy(payload.unwrap_or_default()).into_owned()
-}
-
-fn night(path: &Path) -> Result {
-    let mut database = outbox::open(path)?;
-    let booked = book(&mut database, &Instrumentation::default())?;
-    println!("{booked} orders are booked");
-    Ok(())
-}
-
-/// Every span with its id, and the ids of the spans that it links to.
-fn print(exporter: &InMemorySpanExporter) -> Result {
+    // All that the nightly job knows of the requests is in the database.
+    drop(database);
+    let booked = book(&mut outbox::open(&path)?, &Instrumentation::default())?;
+    println!("{sent} orders were sent, {booked} were booked");
     for span in exporter.get_finished_spans()? {
         print!("{}  {:<16}", span.span_context.span_id(), span.name);
-        if span.parent_span_id != SpanId::INVALID {
-            print!("  in {}", span.parent_span_id);
-        }
         for link in &span.links.links {
             print!("  -> {}", link.span_context.span_id());
-            for row in link.attributes.iter().filter(|it| it.key.as_str() == "outbox.row.id") {
-                print!(" (row {})", row.value);
-            }
         }
         println!();
     }
     Ok(())
+}
+
+/// Handles a request: writes the order and its row of the outbox together, or neither.
+fn place_order(database: &mut Connection, item: &str) -> Result {
+    let transaction = database.transaction()?;
+    transaction.execute("INSERT INTO orders (item) VALUES (?1)", [item])?;
+    outbox::write(&transaction, item)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Sends the rows that were not sent yet, in their order, and returns how many. A message carries
+/// the context of the request that wrote its row, and the send span links to it. A row is sent at
+/// least once: after a crash between the two steps it is sent again, with the same key.
+async fn relay(database: &Connection, producer: &FutureProducer) -> Result<usize> {
+    let rows = outbox::unsent(database)?;
+    for row in &rows {
+        let key = row.id.to_string();
+        let record = FutureRecord::to("orders").key(&key).payload(&row.payload);
+        let sent = producer.send_created(record, &row.creation, Duration::from_secs(5)).await;
+        sent.map_err(|(error, _)| error)?;
+        outbox::mark_sent(database, row)?;
+    }
+    Ok(rows.len())
+}
+
+/// Books all rows of the day in one transaction and one process span, which links to the request
+/// of each row. If the database fails, nothing is booked, and the span has failed.
+fn book(database: &mut Connection, instrumentation: &Instrumentation) -> Result<usize> {
+    let endpoint = Endpoint::builder(OUTBOX).build(instrumentation);
+    let rows = outbox::unbooked(database)?.into_iter();
+    let rows: Batch<_> =
+        rows.map(|row| endpoint.restore("outbox", row.creation.clone(), row)).collect();
+    let rows =
+        rows.with_link_attributes(|row| vec![KeyValue::new("outbox.row.id", row.get_ref().id)]);
+    rows.process_sync(|| {
+        let transaction = database.transaction()?;
+        rows.iter().try_for_each(|row| outbox::mark_booked(&transaction, row.get_ref()))?;
+        transaction.commit()?;
+        Ok(rows.len())
+    })
 }

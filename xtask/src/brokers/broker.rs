@@ -1,106 +1,60 @@
-//! The brokers we know, and what differs between them in a word or a number.
+//! Describes a broker by what differs from the others. The values are in each broker's file.
 
-use std::{fmt, time::Duration};
+use super::{instance::Instance, kafka::KAFKA, native::Launch, nats::NATS, rabbitmq::RABBITMQ};
+use std::{env, fmt};
 
-/// A message broker that tests can ask for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Broker {
-    Kafka,
-    RabbitMq,
-    Nats,
+pub(super) const ALL: [&Broker; 3] = [&KAFKA, &RABBITMQ, &NATS];
+
+pub(super) struct Broker {
+    /// The name on the command line and of the directory, and the service and profile in
+    /// `docker-compose.yml`.
+    pub(super) name: &'static str,
+    /// The environment variable with the endpoint, for people to set and for tests to read.
+    pub(super) variable: &'static str,
+    /// An endpoint as an example for messages.
+    pub(super) example: &'static str,
+    /// The endpoint of a broker that `up` starts, with `{port}` for its port.
+    pub(super) local: &'static str,
+    /// Where the search for free ports begins, the clients' port first.
+    pub(super) ports: &'static [u16],
+    /// The request that a broker which is ready answers.
+    pub(super) request: &'static [u8],
+    /// Checks the beginning of the answer.
+    pub(super) check: fn(&[u8; 12]) -> Result<(), &'static str>,
+    /// Installs what is missing and configures a native server.
+    pub(super) prepare: fn(&Instance) -> Result<Launch, String>,
+    /// The ways to install what `prepare` needs, for a message.
+    pub(super) installs: &'static str,
 }
 
 impl Broker {
-    pub(crate) const ALL: [Self; 3] = [Self::Kafka, Self::RabbitMq, Self::Nats];
-
-    /// As people type it; also the service and profile in `docker-compose.yml`, and the directory.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Kafka => "kafka",
-            Self::RabbitMq => "rabbitmq",
-            Self::Nats => "nats",
+    /// Returns the endpoint that the environment names. Named instances never come from there, since
+    /// tests kill them.
+    pub(super) fn environment_endpoint(
+        &self,
+        instance: Option<&str>,
+    ) -> Result<Option<String>, String> {
+        let value = env::var_os(self.variable).filter(|_| instance.is_none()).unwrap_or_default();
+        let value = value.to_string_lossy().trim().to_owned();
+        if !value.is_empty() && self.example.contains("://") && !value.contains("://") {
+            return Err(format!("{} is not a URL like {}", self.variable, self.example));
         }
+        Ok(Some(value).filter(|value| !value.is_empty()))
     }
 
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|broker| broker.name() == name)
+    /// Returns the endpoint of a broker on this machine.
+    pub(super) fn endpoint(&self, port: u16) -> String {
+        self.local.replace("{port}", &port.to_string())
     }
 
-    /// The environment variable with the endpoint: set by people, and by us for the tests.
-    pub(crate) fn variable(self) -> &'static str {
-        match self {
-            Self::Kafka => "OTEL_MESSAGING_KAFKA",
-            Self::RabbitMq => "OTEL_MESSAGING_RABBITMQ",
-            Self::Nats => "OTEL_MESSAGING_NATS",
-        }
-    }
-
-    /// The environment variable that asks for a port; `docker-compose.yml` reads it, too.
-    pub(crate) fn port_variable(self) -> &'static str {
-        match self {
-            Self::Kafka => "OTEL_MESSAGING_KAFKA_PORT",
-            Self::RabbitMq => "OTEL_MESSAGING_RABBITMQ_PORT",
-            Self::Nats => "OTEL_MESSAGING_NATS_PORT",
-        }
-    }
-
-    /// What an endpoint looks like, for messages.
-    pub(crate) fn example(self) -> &'static str {
-        match self {
-            Self::Kafka => "host:9092",
-            Self::RabbitMq => "amqp://user:password@host:5672/vhost",
-            Self::Nats => "host:4222",
-        }
-    }
-
-    /// Where the search for free ports begins. The first port is the one for clients; the others
-    /// are Kafka's controller, and RabbitMQ's distribution and port mapper.
-    pub(crate) fn usual_ports(self) -> &'static [u16] {
-        match self {
-            Self::Kafka => &[9092, 19092],
-            Self::RabbitMq => &[5672, 25672, 14369],
-            Self::Nats => &[4222],
-        }
-    }
-
-    /// Where a broker of ours is reached that listens on this port.
-    pub(crate) fn endpoint(self, port: u16) -> String {
-        match self {
-            Self::Kafka | Self::Nats => format!("127.0.0.1:{port}"),
-            Self::RabbitMq => format!("amqp://guest:guest@127.0.0.1:{port}/%2f"),
-        }
-    }
-
-    /// How long it may take from the start of the process to the first answer, on a busy machine.
-    pub(crate) fn start_limit(self) -> Duration {
-        match self {
-            Self::Kafka | Self::RabbitMq => Duration::from_secs(120),
-            Self::Nats => Duration::from_secs(30),
-        }
+    /// Returns the environment variable that chooses the port. `docker-compose.yml` reads it too.
+    pub(super) fn port_variable(&self) -> String {
+        format!("{}_PORT", self.variable)
     }
 }
 
 impl fmt::Display for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_lead_back_to_their_brokers() {
-        for broker in Broker::ALL {
-            assert_eq!(Broker::from_name(broker.name()), Some(broker));
-        }
-        assert_eq!(Broker::from_name("Kafka"), None);
-    }
-
-    #[test]
-    fn endpoints_of_ours_are_on_loopback() {
-        assert_eq!(Broker::Kafka.endpoint(9092), "127.0.0.1:9092");
-        assert_eq!(Broker::RabbitMq.endpoint(5673), "amqp://guest:guest@127.0.0.1:5673/%2f");
+        f.pad(self.name)
     }
 }

@@ -1,159 +1,159 @@
-//! Apache Kafka from Maven Central's jars: one node, which is its own controller.
+//! Runs Apache Kafka from the jars of Maven Central, as one node that is broker and controller.
 
 use super::{
-    Place,
     broker::Broker,
+    instance::{Instance, write},
     native::{self, Launch},
     task,
 };
+use crate::toolchain::is_in_path;
 use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
 };
 
-/// The same as in `docker-compose.yml`.
+pub(super) static KAFKA: Broker = Broker {
+    name: "kafka",
+    variable: "OTEL_MESSAGING_KAFKA",
+    example: "host:9092",
+    local: "127.0.0.1:{port}",
+    ports: &[9092, 19092], // clients, controller
+    // Metadata version 1: length, key, version, correlation id, no client id, no topics.
+    request: b"\0\0\0\x0e\0\x03\0\x01otel\xff\xff\0\0\0\0",
+    check,
+    prepare,
+    installs: "\
+Debian, Ubuntu  sudo apt-get install openjdk-17-jre-headless maven (or a newer JRE)
+Fedora, RHEL    sudo dnf install java-21-openjdk-headless maven
+macOS           brew install openjdk maven",
+};
+
+/// The same version as in `docker-compose.yml`.
 const VERSION: &str = "4.3.1";
 const OLDEST_JAVA: u32 = 17;
-const DOWNLOAD_LIMIT: Duration = Duration::from_secs(15 * 60);
-const FORMAT_LIMIT: Duration = Duration::from_secs(60);
-/// Any 16 bytes in base64: here they spell `otel-messaging-1`.
+/// Any 16 bytes in base64; these spell `otel-messaging-1`.
 const CLUSTER_ID: &str = "b3RlbC1tZXNzYWdpbmctMQ";
 
-pub(super) fn prepare(place: &Place) -> Result<Launch, String> {
-    let directory = &place.directory;
-    let libraries = place.downloads.join(format!("libraries-{VERSION}"));
-    let java = tools(libraries.is_dir())?;
-    install(&place.downloads, &libraries)?;
-    let properties = directory.join("server.properties");
-    let data = directory.join("data");
-    native::write(&properties, &configuration(&data, &place.state.ports)?)?;
+/// Checks the correlation id and the number of brokers. A node answers before the cluster has
+/// accepted it, and a topic cannot be created before that.
+fn check(answer: &[u8; 12]) -> Result<(), &'static str> {
+    match (&answer[4..8], &answer[8..]) {
+        (b"otel", [0, 0, 0, 0]) => Err("the cluster has no broker yet"),
+        (b"otel", _) => Ok(()),
+        _ => Err("it does not speak Kafka's protocol"),
+    }
+}
 
-    let class_path = libraries.join("*");
+fn prepare(instance: &Instance) -> Result<Launch, String> {
+    let libraries = instance.downloads.join(format!("libraries-{VERSION}"));
+    let java = find_java(libraries.is_dir())?;
+    if !libraries.is_dir() {
+        install(&instance.downloads, &libraries)?;
+    }
+    let data = instance.data();
+    let properties = instance.directory.join("server.properties");
+    write(&properties, &configuration(&data, &instance.ports))?;
     let program = |options: &[&str], class: &str| {
         let mut command = Command::new(&java);
-        command.args(options).arg("-cp").arg(&class_path).arg(class).current_dir(directory);
+        command.args(options).arg("-cp").arg(libraries.join("*")).arg(class);
+        command.current_dir(&instance.directory);
         command
     };
     if !data.join("meta.properties").is_file() {
         let mut format = program(&["-Xmx256m"], "kafka.tools.StorageTool");
         format.args(["format", "--cluster-id", CLUSTER_ID, "--config"]).arg(&properties);
-        let log = directory.join("format.log");
-        task::run(Broker::Kafka, "formatting the data directory", &mut format, &log, FORMAT_LIMIT)?;
+        let log = instance.directory.join("format.log");
+        task::run(&KAFKA, "formatting the data directory", format, &log)?;
     }
     let options = ["-Xms256m", "-Xmx768m", "-Dorg.slf4j.simpleLogger.showDateTime=true"];
-    let mut server = program(&options, "kafka.Kafka");
-    server.arg(&properties);
-    Ok(Launch { title: format!("Apache Kafka {VERSION}"), server, companion: None })
+    let mut command = program(&options, "kafka.Kafka");
+    command.arg(&properties);
+    Ok(Launch { title: format!("Apache Kafka {VERSION}"), command })
 }
 
-/// Downloads the jars, unless they are there. They appear under their name when they are complete.
+/// Downloads the jars. The directory gets its name when they are complete.
 fn install(directory: &Path, libraries: &Path) -> Result<(), String> {
-    if libraries.is_dir() {
-        return Ok(());
-    }
     let partial = directory.join("libraries.partial");
     let _ = fs::remove_dir_all(&partial);
-    native::write(&directory.join("pom.xml"), &project())?;
+    let dependency = |group, artifact, version| {
+        format!(
+            "<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>\
+             <version>{version}</version></dependency>"
+        )
+    };
+    let project = format!(
+        "<project><modelVersion>4.0.0</modelVersion><groupId>local</groupId>\
+         <artifactId>kafka</artifactId><version>1</version>\
+         <dependencies>{}{}</dependencies></project>\n",
+        dependency("org.apache.kafka", "kafka_2.13", VERSION),
+        dependency("org.slf4j", "slf4j-simple", "1.7.36"),
+    );
+    write(&directory.join("pom.xml"), &project)?;
     let mut maven = Command::new("mvn");
     maven
         .args(["--batch-mode", "dependency:copy-dependencies", "-DincludeScope=runtime"])
         .arg(format!("-DoutputDirectory={}", partial.display()))
         .current_dir(directory);
     let what = format!("downloading Apache Kafka {VERSION} (45 MB) with Maven");
-    task::run(Broker::Kafka, &what, &mut maven, &directory.join("maven.log"), DOWNLOAD_LIMIT)?;
+    task::run(&KAFKA, &what, maven, &directory.join("maven.log"))?;
     fs::rename(&partial, libraries)
         .map_err(|error| format!("{} could not be renamed: {error}", partial.display()))
 }
 
-fn project() -> String {
+/// Returns the properties of one node. It is quick where a test would wait: a group gets its first
+/// assignment at once, and the cleaner compacts a segment as soon as it is closed. As in production,
+/// a topic that does not exist is an error.
+fn configuration(data: &Path, ports: &[u16]) -> String {
+    let (port, controller) = (ports[0], ports[1]);
+    // A backslash escapes in a properties file.
+    let data = data.display().to_string().replace('\\', "/");
     format!(
-        "<project>\n  <modelVersion>4.0.0</modelVersion>\n  <groupId>local</groupId>\n  \
-         <artifactId>kafka</artifactId>\n  <version>1</version>\n  <dependencies>\n    \
-         <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>\
-         <version>{VERSION}</version></dependency>\n    \
-         <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId>\
-         <version>1.7.36</version></dependency>\n  </dependencies>\n</project>\n"
+        "process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+log.dirs={data}
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+log.cleaner.backoff.ms=500
+log.cleaner.dedupe.buffer.size=16777216
+"
     )
 }
 
-/// One node that is broker and controller, quick where a test would wait: no delay before a
-/// group's first assignment, and a cleaner that compacts as soon as a segment is closed. A topic
-/// that does not exist is an error, as in production.
-fn configuration(data: &Path, ports: &[u16]) -> Result<String, String> {
-    let &[port, controller] = ports else { return Err("Kafka needs two ports".into()) };
-    // In a properties file a backslash escapes.
-    let data = data.display().to_string().replace('\\', "/");
-    Ok(format!(
-        "process.roles=broker,controller\n\
-         node.id=1\n\
-         controller.quorum.voters=1@127.0.0.1:{controller}\n\
-         controller.listener.names=CONTROLLER\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
-         log.dirs={data}\n\
-         offsets.topic.num.partitions=4\n\
-         offsets.topic.replication.factor=1\n\
-         transaction.state.log.num.partitions=4\n\
-         transaction.state.log.replication.factor=1\n\
-         transaction.state.log.min.isr=1\n\
-         share.coordinator.state.topic.num.partitions=4\n\
-         share.coordinator.state.topic.replication.factor=1\n\
-         share.coordinator.state.topic.min.isr=1\n\
-         group.initial.rebalance.delay.ms=0\n\
-         auto.create.topics.enable=false\n\
-         log.cleaner.backoff.ms=500\n\
-         log.cleaner.dedupe.buffer.size=16777216\n"
-    ))
-}
-
-/// The Java to run. The error names everything that is missing, at once.
-fn tools(is_downloaded: bool) -> Result<PathBuf, String> {
-    let java = java();
-    let mut causes: Vec<String> = java.as_ref().err().cloned().into_iter().collect();
-    if !is_downloaded && !native::has("mvn") {
-        causes.push("Apache Kafka is downloaded by Maven, and `mvn` is not in PATH".into());
-    }
-    if causes.is_empty() {
-        return java;
-    }
-    Err(native::missing(
-        Broker::Kafka,
-        &causes.join("; "),
-        &[
-            (
-                "Debian, Ubuntu",
-                "sudo apt-get install openjdk-17-jre-headless maven (or a newer JRE)",
-            ),
-            ("Fedora, RHEL", "sudo dnf install java-21-openjdk-headless maven"),
-            ("macOS", "brew install openjdk maven"),
-        ],
-    ))
-}
-
-/// The one of `JAVA_HOME`, else the one in `PATH`.
-fn java() -> Result<PathBuf, String> {
+/// Returns the Java of `JAVA_HOME`, or else of `PATH`, if the tools are there.
+fn find_java(is_downloaded: bool) -> Result<PathBuf, String> {
     let home = env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin").join("java"));
     let java = home.filter(|java| java.is_file()).unwrap_or_else(|| "java".into());
-    let found = native::words_of(&java, &["-version"]);
-    let cause = match found.as_deref().map(version) {
-        Some(Some(version)) if version >= OLDEST_JAVA => return Ok(java),
-        Some(Some(version)) => format!("and this is {version}"),
-        Some(None) => "and this one does not say what it is".into(),
-        None => "and `java` is not in PATH or does not start".into(),
-    };
-    Err(format!("Apache Kafka needs Java {OLDEST_JAVA} or newer, {cause}"))
+    let version = native::output_of(&java, &["-version"]).as_deref().and_then(version);
+    let has_maven = is_in_path("mvn");
+    if version.is_some_and(|version| version >= OLDEST_JAVA) && (is_downloaded || has_maven) {
+        return Ok(java);
+    }
+    let found = version.map_or("no Java".into(), |version| format!("Java {version}"));
+    let cause = format!(
+        "Apache Kafka needs Java {OLDEST_JAVA} or newer, and Maven for the download; this machine \
+         has {found} and {} `mvn`",
+        if has_maven { "a" } else { "no" }
+    );
+    Err(native::missing(&KAFKA, &cause))
 }
 
-/// `openjdk version "17.0.15" 2025-04-15`; before Java 9: `java version "1.8.0_402"`
-fn version(words: &str) -> Option<u32> {
-    let quoted = words.split('"').nth(1)?;
-    let mut numbers = quoted.split(|c: char| !c.is_ascii_digit()).map(str::parse);
-    match numbers.next()?.ok()? {
-        1 => numbers.next()?.ok(),
-        version => Some(version),
-    }
+/// Reads the first number of `openjdk version "17.0.15" 2025-04-15`.
+fn version(text: &str) -> Option<u32> {
+    let quoted = text.split('"').nth(1)?;
+    quoted.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -163,15 +163,14 @@ mod tests {
     #[test]
     fn versions_of_java_are_read() {
         assert_eq!(version("openjdk version \"17.0.15\" 2025-04-15\nOpenJDK"), Some(17));
-        assert_eq!(version("openjdk version \"25\" 2025-09-16"), Some(25));
         assert_eq!(version("openjdk version \"24-ea\" 2025-03-18"), Some(24));
-        assert_eq!(version("java version \"1.8.0_402\""), Some(8));
+        assert_eq!(version("java version \"1.8.0_402\""), Some(1));
         assert_eq!(version("No Java runtime present"), None);
     }
 
     #[test]
-    fn everything_listens_on_loopback() {
-        let text = configuration(Path::new("/w s/data"), &[9092, 19092]).unwrap();
+    fn every_listener_is_on_loopback() {
+        let text = configuration(Path::new("/w s/data"), &[9092, 19092]);
         let listeners = "listeners=PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:19092\n";
         assert!(text.contains(listeners), "{text}");
         assert!(text.contains("\nlog.dirs=/w s/data\n"), "{text}");

@@ -1,61 +1,43 @@
-//! Ports on loopback: the configured one, the one from last time, or the next that is free.
+//! Chooses ports on loopback: the configured one, the one from last time, or the next free one.
 
 use super::{broker::Broker, instance::Instance};
 use std::{env, net::TcpListener};
 
-/// As many as a broker needs, the clients' port first. Only the shared one's is configured.
-pub(crate) fn choose(
-    broker: Broker,
-    instance: &Instance,
-    remembered: &[u16],
-) -> Result<Vec<u16>, String> {
-    let configured = env::var(broker.port_variable()).ok().filter(|port| !port.trim().is_empty());
-    let configured = configured.filter(|_| *instance == Instance::Shared);
-    let ports = choose_with(broker, configured.as_deref(), remembered, is_free)?;
-    if let (None, Some(&before), Some(&now)) = (configured, remembered.first(), ports.first())
-        && before != now
-    {
-        eprintln!("{broker}: port {before} was taken by another program since: using {now}");
-    }
-    Ok(ports)
+/// Chooses all ports that the broker needs. Only a shared broker's client port is configured.
+pub(super) fn choose(instance: &Instance) -> Result<Vec<u16>, String> {
+    let broker = instance.broker;
+    let configured = env::var(broker.port_variable()).unwrap_or_default();
+    let configured = if instance.name.is_none() { configured.trim() } else { "" };
+    choose_with(broker, configured, &instance.ports, is_free)
 }
 
 fn choose_with(
-    broker: Broker,
-    configured: Option<&str>,
-    remembered: &[u16],
+    broker: &Broker,
+    configured: &str,
+    last: &[u16],
     is_free: impl Fn(u16) -> bool,
 ) -> Result<Vec<u16>, String> {
-    let configured = configured.map(|port| parse(broker, port)).transpose()?;
-    if let Some(port) = configured
-        && !is_free(port)
-    {
-        return Err(format!(
-            "port {port} is taken by another program: stop that one, or name another port in {}",
-            broker.port_variable()
-        ));
+    let mut ports = Vec::new();
+    if !configured.is_empty() {
+        let variable = broker.port_variable();
+        match configured.parse() {
+            Ok(0) | Err(_) => return Err(format!("{variable}={configured} is not a port")),
+            Ok(port) if !is_free(port) => {
+                return Err(format!(
+                    "port {port} is taken by another program: stop that one, or name another port \
+                     in {variable}"
+                ));
+            }
+            Ok(port) => ports.push(port),
+        }
     }
-    let mut chosen = Vec::new();
-    for (index, &usual) in broker.usual_ports().iter().enumerate() {
-        let configured = configured.filter(|_| index == 0);
-        let remembered = remembered.get(index).copied();
-        // Upwards from the usual one and below what systems hand out for outgoing connections.
-        let next = (usual..=usual.saturating_add(500))
-            .find(|port| is_free(*port) && !chosen.contains(port) && configured != Some(*port));
-        let port = configured
-            .or_else(|| remembered.filter(|port| is_free(*port) && !chosen.contains(port)))
-            .or(next)
-            .ok_or_else(|| format!("no port is free from {usual} on"))?;
-        chosen.push(port);
+    for (index, &usual) in broker.ports.iter().enumerate().skip(ports.len()) {
+        // 500 ports stay below the range that systems use for outgoing connections.
+        let candidates = last.get(index).copied().into_iter().chain(usual..=usual + 500);
+        let port = candidates.into_iter().find(|port| is_free(*port) && !ports.contains(port));
+        ports.push(port.ok_or_else(|| format!("no port is free from {usual} on"))?);
     }
-    Ok(chosen)
-}
-
-fn parse(broker: Broker, port: &str) -> Result<u16, String> {
-    match port.trim().parse() {
-        Ok(0) | Err(_) => Err(format!("{}={port} is not a port", broker.port_variable())),
-        Ok(port) => Ok(port),
-    }
+    Ok(ports)
 }
 
 fn is_free(port: u16) -> bool {
@@ -64,37 +46,29 @@ fn is_free(port: u16) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::kafka::KAFKA, *};
 
-    fn choose(
-        configured: Option<&str>,
-        remembered: &[u16],
-        taken: &[u16],
-    ) -> Result<Vec<u16>, String> {
-        choose_with(Broker::Kafka, configured, remembered, |port| !taken.contains(&port))
+    fn choose(configured: &str, last: &[u16], taken: &[u16]) -> Result<Vec<u16>, String> {
+        choose_with(&KAFKA, configured, last, |port| !taken.contains(&port))
     }
 
     #[test]
-    fn usual_ports_come_first_and_taken_ones_are_passed_over() {
-        assert_eq!(choose(None, &[], &[]), Ok(vec![9092, 19092]));
-        assert_eq!(choose(None, &[], &[9092, 9093, 19092]), Ok(vec![9094, 19093]));
+    fn the_ports_from_last_time_or_the_next_free_ones_are_used() {
+        assert_eq!(choose("", &[], &[]), Ok(vec![9092, 19092]));
+        assert_eq!(choose("", &[], &[9092, 9093, 19092]), Ok(vec![9094, 19093]));
+        assert_eq!(choose("", &[9100, 19100], &[]), Ok(vec![9100, 19100]));
+        assert_eq!(choose("", &[9100, 19100], &[9100]), Ok(vec![9092, 19100]));
     }
 
     #[test]
-    fn remembered_ports_are_kept_while_they_are_free() {
-        assert_eq!(choose(None, &[9100, 19100], &[]), Ok(vec![9100, 19100]));
-        assert_eq!(choose(None, &[9100, 19100], &[9100]), Ok(vec![9092, 19100]));
-    }
-
-    #[test]
-    fn a_configured_port_is_taken_or_refused() {
-        assert_eq!(choose(Some("29092"), &[9100, 19100], &[]), Ok(vec![29092, 19100]));
-        assert_eq!(choose(Some("19092"), &[], &[]), Ok(vec![19092, 19093]));
-        let cause = choose(Some("9092"), &[], &[9092]).unwrap_err();
+    fn a_configured_port_is_used_or_refused() {
+        assert_eq!(choose("29092", &[9100, 19100], &[]), Ok(vec![29092, 19100]));
+        assert_eq!(choose("19092", &[], &[]), Ok(vec![19092, 19093]));
+        let cause = choose("9092", &[], &[9092]).unwrap_err();
         assert!(cause.contains("port 9092 is taken"), "{cause}");
         assert!(cause.contains("OTEL_MESSAGING_KAFKA_PORT"), "{cause}");
-        assert!(choose(Some("0"), &[], &[]).is_err());
-        assert!(choose(Some("kafka"), &[], &[]).is_err());
+        assert!(choose("0", &[], &[]).is_err());
+        assert!(choose("kafka", &[], &[]).is_err());
     }
 
     #[test]

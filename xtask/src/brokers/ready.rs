@@ -1,139 +1,107 @@
-//! Asking a broker whether it is ready, in its own protocol and by hand.
+//! Asks a broker over TCP whether it is ready, with one request of its own protocol.
 
-use super::{broker::Broker, endpoint::Endpoint};
+use super::broker::Broker;
 use std::{
-    io::{self, BufRead, BufReader, ErrorKind, Read, Write},
+    io::{self, ErrorKind, Read, Write},
     net::{TcpStream, ToSocketAddrs},
     time::Duration,
 };
 
-const PATIENCE: Duration = Duration::from_secs(3);
+const LIMIT: Duration = Duration::from_secs(3);
 
-/// One server that answers is enough. The error says what came instead.
-pub(crate) fn ask(broker: Broker, endpoint: &Endpoint) -> Result<(), String> {
-    let mut causes = Vec::new();
-    for server in endpoint.servers() {
-        match connect(server).and_then(|stream| {
-            if endpoint.is_encrypted() { Ok(()) } else { ask_stream(broker, stream) }
-        }) {
-            Ok(()) => return Ok(()),
-            Err(error) => causes.push(format!("{server}: {error}")),
-        }
+/// Succeeds if the broker is ready. The error says what it did instead. Behind TLS, which would need
+/// a library, an accepted connection is enough.
+pub(super) fn ask(broker: &Broker, endpoint: &str) -> Result<(), String> {
+    let server = server(broker, endpoint);
+    let stream = connect(&server).map_err(|error| format!("{server}: {error}"))?;
+    if endpoint.starts_with("amqps://") || endpoint.starts_with("tls://") {
+        return Ok(());
     }
-    Err(causes.join("; "))
+    ask_server(broker, stream).map_err(|cause| format!("{server}: {cause}"))
+}
+
+/// Returns `host:port` of the first server in an endpoint, without a password. An endpoint is a list
+/// of `host:port`, or a URL, or a list of URLs.
+pub(super) fn server(broker: &Broker, endpoint: &str) -> String {
+    let port = if endpoint.starts_with("amqps://") { 5671 } else { broker.ports[0] };
+    let rest = endpoint.split_once("://").map_or(endpoint, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+    let host = hosts.split(',').next().unwrap_or_default().trim();
+    // A colon within the brackets of `[::1]` is not before a port.
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+    if has_port { host.to_owned() } else { format!("{host}:{port}") }
 }
 
 fn connect(server: &str) -> io::Result<TcpStream> {
-    let mut outcome = Err(invalid("the name has no address"));
+    let mut outcome = Err(io::Error::other("the name has no address"));
     for address in server.to_socket_addrs()? {
-        outcome = TcpStream::connect_timeout(&address, PATIENCE);
+        outcome = TcpStream::connect_timeout(&address, LIMIT);
         if outcome.is_ok() {
             break;
         }
     }
     let stream = outcome?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    stream.set_write_timeout(Some(LIMIT))?;
     Ok(stream)
 }
 
-fn ask_stream(broker: Broker, stream: impl Read + Write) -> io::Result<()> {
-    match broker {
-        Broker::Kafka => ask_kafka(stream),
-        Broker::RabbitMq => ask_rabbitmq(stream),
-        Broker::Nats => ask_nats(stream),
-    }
-}
-
-/// `ApiVersions`, which every broker answers, then `Metadata`: a node can speak before the cluster
-/// has taken it in, and a topic made then would fail.
-fn ask_kafka(mut stream: impl Read + Write) -> io::Result<()> {
-    let versions = kafka_request(&mut stream, 18, 0, &[])?;
-    if versions.get(..2) != Some(&[0, 0]) {
-        return Err(invalid("it refuses ApiVersions"));
-    }
-    // No topics, only the brokers.
-    match kafka_request(&mut stream, 3, 1, &0_u32.to_be_bytes()) {
-        // A cluster that wants authentication first hangs up: it is there, and that was the question.
-        Err(error)
-            if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) =>
-        {
-            Ok(())
-        }
-        Err(error) => Err(error),
-        Ok(metadata) if metadata.get(..4).is_some_and(|count| count > &[0; 4]) => Ok(()),
-        Ok(_) => Err(invalid("the cluster has no broker yet")),
-    }
-}
-
-/// One request with the header that old versions have; gives the body of the answer.
-fn kafka_request(
-    stream: &mut (impl Read + Write),
-    key: u16,
-    version: u16,
-    body: &[u8],
-) -> io::Result<Vec<u8>> {
-    let correlation = [0x6f, 0x74, 0x65, 0x6c];
-    let mut request = Vec::new();
-    request.extend(key.to_be_bytes());
-    request.extend(version.to_be_bytes());
-    request.extend(correlation);
-    request.extend((-1_i16).to_be_bytes()); // no client id
-    request.extend(body);
-    let length = u32::try_from(request.len()).unwrap_or_default();
-    stream.write_all(&[&length.to_be_bytes(), request.as_slice()].concat())?;
-
-    let mut length = [0; 4];
-    stream.read_exact(&mut length)?;
-    let length = u64::from(u32::from_be_bytes(length));
-    if !(4..1 << 20).contains(&length) {
-        return Err(invalid("it does not speak Kafka's protocol"));
-    }
-    let mut response = Vec::new();
-    stream.take(length).read_to_end(&mut response)?;
-    match response.strip_prefix(&correlation) {
-        Some(body) => Ok(body.to_vec()),
-        None => Err(invalid("it does not speak Kafka's protocol")),
-    }
-}
-
-/// The protocol header of AMQP 0-9-1; the server answers with `connection.start`.
-fn ask_rabbitmq(mut stream: impl Read + Write) -> io::Result<()> {
-    stream.write_all(b"AMQP\x00\x00\x09\x01")?;
-    let mut frame = [0; 11];
-    stream.read_exact(&mut frame)?;
-    // A method frame on channel 0: type, channel, size, class 10, method 10.
-    if frame[..3] == [1, 0, 0] && frame[7..] == [0, 10, 0, 10] {
-        Ok(())
-    } else {
-        Err(invalid("it does not speak AMQP 0-9-1"))
-    }
-}
-
-/// The server introduces itself, then has to answer a ping.
-fn ask_nats(stream: impl Read + Write) -> io::Result<()> {
-    let mut stream = BufReader::new(stream);
-    let mut line = String::new();
-    stream.by_ref().take(64 * 1024).read_line(&mut line)?;
-    if !line.starts_with("INFO {") {
-        return Err(invalid("it does not speak the NATS protocol"));
-    }
-    if ["\"auth_required\":true", "\"tls_required\":true"]
-        .iter()
-        .any(|needed| line.contains(needed))
-    {
-        return Ok(());
-    }
-    stream.get_mut().write_all(b"CONNECT {\"verbose\":false}\r\nPING\r\n")?;
-    line.clear();
-    stream.by_ref().take(1024).read_line(&mut line)?;
-    if line.starts_with("PONG") { Ok(()) } else { Err(invalid("it does not answer a PING")) }
-}
-
-fn invalid(cause: &str) -> io::Error {
-    io::Error::new(ErrorKind::InvalidData, cause)
+fn ask_server(broker: &Broker, mut stream: TcpStream) -> Result<(), String> {
+    let mut answer = [0; 12];
+    let answered = stream.write_all(broker.request).and_then(|()| stream.read_exact(&mut answer));
+    answered.map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => "it closes the connection without an answer".to_owned(),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => "it does not answer".to_owned(),
+        _ => error.to_string(),
+    })?;
+    (broker.check)(&answer).map_err(str::to_owned)
 }
 
 #[cfg(test)]
-#[path = "ready_tests.rs"]
-mod tests;
+mod tests {
+    use super::{super::broker, *};
+    use std::{net::TcpListener, thread};
+
+    #[test]
+    fn an_endpoint_gives_its_first_server_without_a_password() {
+        let [kafka, rabbitmq, nats] = broker::ALL;
+        assert_eq!(server(kafka, "a:1, b"), "a:1");
+        assert_eq!(server(kafka, "[::1]:9093"), "[::1]:9093");
+        assert_eq!(server(kafka, "[::1]"), "[::1]:9092");
+        assert_eq!(server(rabbitmq, "amqp://u:p@s,s@n:5673/%2f?a=b"), "n:5673");
+        assert_eq!(server(rabbitmq, "amqps://broker"), "broker:5671");
+        assert_eq!(server(nats, "nats://token@n,nats://token@m"), "n:4222");
+    }
+
+    /// Asks a server that gives this answer, whatever the request is.
+    fn ask_one(broker: &Broker, answer: &'static [u8]) -> Result<(), String> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = broker.endpoint(listener.local_addr().unwrap().port());
+        let request = broker.request.len();
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_exact(&mut vec![0; request]).unwrap();
+            stream.write_all(answer).unwrap();
+        });
+        let outcome = ask(broker, &endpoint);
+        server.join().unwrap();
+        outcome.map_err(|cause| cause.split_once(": ").unwrap().1.to_owned())
+    }
+
+    #[test]
+    fn only_a_broker_that_is_ready_passes() {
+        let [kafka, rabbitmq, nats] = broker::ALL;
+        assert_eq!(ask_one(kafka, b"\0\0\0\x2aotel\0\0\0\x01and so on"), Ok(()));
+        let cause = ask_one(kafka, b"\0\0\0\x08otel\0\0\0\0").unwrap_err();
+        assert_eq!(cause, "the cluster has no broker yet");
+        assert_eq!(ask_one(rabbitmq, b"\x01\0\0\0\0\x01\xff\0\x0a\0\x0aand so on"), Ok(()));
+        assert_eq!(ask_one(nats, b"INFO {\"jetstream\":true}\r\n"), Ok(()));
+        for broker in [kafka, rabbitmq, nats] {
+            let cause = ask_one(broker, b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap_err();
+            assert!(cause.starts_with("it does not speak"), "{broker}: {cause}");
+            let cause = ask_one(broker, b"").unwrap_err();
+            assert_eq!(cause, "it closes the connection without an answer");
+        }
+    }
+}

@@ -65,7 +65,7 @@ impl<L: AsReceived> Batch<L> {
 
 #[cfg(feature = "otel")]
 mod process {
-    use opentelemetry::trace::{Link, TraceContextExt};
+    use opentelemetry::trace::TraceContextExt;
 
     use super::Batch;
     use crate::{
@@ -74,7 +74,7 @@ mod process {
         options::diagnostics::Diagnostic,
         span::{
             end::OperationState,
-            links::{Common, Members},
+            links::{Common, Members, collect_links},
             start::{Start, Subject},
         },
     };
@@ -92,23 +92,23 @@ mod process {
             let wants_span = inner.providers.may_want_span(&inner.settings);
             let common =
                 Common::of(OperationType::Process, messages().map(Received::get_ref), wants_span);
-            let links = |link: &mut dyn FnMut(Link)| {
-                for message in &self.messages {
+            let links = |skip| {
+                let links = self.messages.iter().filter_map(|message| {
                     let own = self.link_attributes.as_ref().and_then(|own| {
                         inner.settings.guard(Diagnostic::HookPanicked, || own(message))
                     });
-                    let own = own.unwrap_or_default();
-                    common.link(inner, message.as_received(), own).into_iter().for_each(&mut *link);
-                }
+                    common.link(inner, message.as_received(), own.unwrap_or_default())
+                });
+                collect_links(self.messages.len(), skip, links)
             };
             let members = Members { count: self.messages.len(), common: &common, links: &links };
             let subject = Subject::Batch(&members);
             let state = Start::new(inner, Operation::PROCESS, subject, true).begin(&ambient);
-            let own = state.as_ref().and_then(OperationState::span_context);
-            let is_first = |message: &&Received<_>| message.context.count(own.as_ref());
+            let own = state.as_ref().and_then(OperationState::own_span_context);
+            let is_first = |message: &&Received<_>| message.context.count(own);
             let first_times = messages().filter(is_first).count() as u64;
-            let Some(state) = state else { return ActiveOperation::none() };
-            let mut state = state.counting(first_times);
+            let Some(mut state) = state else { return ActiveOperation::none() };
+            state.count(first_times);
             state.work_in(|span| match span {
                 Some(span) => ambient.with_span(span),
                 None => ambient.clone(),

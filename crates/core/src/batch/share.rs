@@ -72,10 +72,17 @@ impl Share {
         self.handed_over = true;
     }
 
-    pub(crate) fn end(mut self, failure: Option<Failure>) {
+    pub(crate) fn end(&mut self, failure: Option<Failure>) {
         self.has_ended = true;
         if let Some(failure) = failure {
             self.fail(failure.error_type);
+        }
+    }
+
+    /// Ends a share that was dropped: the message was handed over, or never sent.
+    pub(crate) fn end_dropped(&self) {
+        if !self.has_ended && !self.handed_over {
+            self.fail(ErrorType::CANCELLED);
         }
     }
 
@@ -83,14 +90,6 @@ impl Share {
         let mut results = self.batch.results.lock().unwrap_or_else(PoisonError::into_inner);
         results.failed.add(self.index, error);
         results.refused += u64::from(!self.handed_over);
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        if !self.has_ended && !self.handed_over {
-            self.fail(ErrorType::CANCELLED);
-        }
     }
 }
 

@@ -54,7 +54,7 @@ impl ActiveOperation {
 
     #[inline]
     pub(crate) fn take(&mut self) -> Self {
-        Self(self.take_state())
+        Self(mem::replace(&mut self.0, State::None))
     }
 
     fn running_mut(&mut self) -> Option<&mut OperationState> {
@@ -174,27 +174,23 @@ impl ActiveOperation {
         }
     }
 
+    #[inline]
     fn finish(&mut self, failure: Option<Failure>) {
-        match self.take_state() {
+        match &mut self.0 {
             State::Running(state) => state.end(failure),
             State::Share(share) => share.end(failure),
             State::None | State::Context(_) => {}
         }
-    }
-
-    #[inline]
-    const fn take_state(&mut self) -> State {
-        mem::replace(&mut self.0, State::None)
     }
 }
 
 impl Drop for ActiveOperation {
     #[inline]
     fn drop(&mut self) {
-        match self.take_state() {
+        match &mut self.0 {
             State::Running(state) => state.end_dropped(),
-            // A share and a context end by their own drop.
-            State::None | State::Context(_) | State::Share(_) => {}
+            State::Share(share) => share.end_dropped(),
+            State::None | State::Context(_) => {}
         }
     }
 }

@@ -29,17 +29,17 @@ impl<M: Message> Received<M> {
                 ProcessParent::CreationContextIfNoAmbient => !has_ambient,
                 ProcessParent::CreationContext => true,
             };
-        let start = Start::new(inner, Operation::PROCESS, Subject::Message(self.get_ref()), true)
-            .linked_to_creation(creation);
-        let (start, parent) = if creation_is_parent {
-            let parent = ambient.with_remote_span_context(creation.span_context().clone());
-            (start.linked_to(ambient.span().span_context()), Some(parent))
+        let subject = Subject::Message(self.get_ref());
+        let mut start = Start::new(inner, Operation::PROCESS, subject, true);
+        start.link(creation.span_context());
+        let state = if creation_is_parent {
+            start.link(ambient.span().span_context());
+            start.begin(&ambient.with_remote_span_context(creation.span_context().clone()))
         } else {
-            (start, None)
+            start.begin(&ambient)
         };
-        let state = start.begin(parent.as_ref().unwrap_or(&ambient));
-        let own = state.as_ref().and_then(OperationState::span_context);
-        let is_first = self.context.count(own.as_ref());
+        let is_first =
+            self.context.count(state.as_ref().and_then(OperationState::own_span_context));
         let context = |span: Option<BoxedSpan>| match span {
             Some(span) => ambient.with_span(span),
             // Without a span of its own, the message's context is propagated.
@@ -48,8 +48,8 @@ impl<M: Message> Received<M> {
             }
             None => ambient.clone(),
         };
-        let Some(state) = state else { return ActiveOperation::in_context(context(None)) };
-        let mut state = state.counting(u64::from(is_first));
+        let Some(mut state) = state else { return ActiveOperation::in_context(context(None)) };
+        state.count(u64::from(is_first));
         state.work_in(context);
         ActiveOperation::running(Some(state))
     }

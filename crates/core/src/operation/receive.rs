@@ -1,13 +1,11 @@
 //! Receiving: messages that are handed to the application.
 
-use opentelemetry::trace::Link;
-
 use crate::{
     AsReceived, Destination, Failure, Instrumenter, Operation, ReceiveSpans, Received,
     client::{Clock, Message},
     instrumenter::ambient,
     span::{
-        links::{Common, Members},
+        links::{Common, Members, collect_links},
         start::{Start, Subject},
     },
 };
@@ -46,15 +44,15 @@ impl Instrumenter {
         let wants_span = is_wanted && inner.providers.may_want_span(&inner.settings);
         let kind = operation.operation_type();
         let common = Common::of(kind, messages().map(Received::get_ref), wants_span);
-        let links = |link: &mut dyn FnMut(Link)| {
+        let links = |skip| {
             let links = messages().filter_map(|message| common.link(inner, message, Vec::new()));
-            links.for_each(link);
+            collect_links(batch.len(), skip, links)
         };
         let members = Members { count: batch.len(), common: &common, links: &links };
-        let start = Start::new(inner, operation, Subject::Batch(&members), is_wanted)
-            .since(clock.0.unwrap_or_default())
-            .counting(batch.len() as u64);
-        if let Some(state) = start.begin(&ambient) {
+        let mut start = Start::new(inner, operation, Subject::Batch(&members), is_wanted);
+        start.set_started(clock.0.unwrap_or_default());
+        start.set_messages(batch.len() as u64);
+        if let Some(mut state) = start.begin(&ambient) {
             state.end(None);
         }
         for message in messages() {
@@ -73,10 +71,11 @@ impl Instrumenter {
         let Some(inner) = &self.0 else { return };
         let Some(ambient) = ambient() else { return };
         let is_wanted = inner.settings.receive_spans != ReceiveSpans::None;
-        let start = Start::new(inner, operation, Subject::Destination(destination), is_wanted)
-            .since(clock.0.unwrap_or_default())
-            .counting(0);
-        if let Some(state) = start.begin(&ambient) {
+        let subject = Subject::Destination(destination);
+        let mut start = Start::new(inner, operation, subject, is_wanted);
+        start.set_started(clock.0.unwrap_or_default());
+        start.set_messages(0);
+        if let Some(mut state) = start.begin(&ambient) {
             state.end(Some(failure));
         }
     }
@@ -89,10 +88,11 @@ impl<M: Message> Received<M> {
         let Some(inner) = &self.instrumenter().0 else { return };
         let Some(ambient) = ambient() else { return };
         let is_wanted = inner.settings.receive_spans == ReceiveSpans::All;
-        let start = Start::new(inner, operation, Subject::Message(self.get_ref()), is_wanted)
-            .since(clock.0.unwrap_or_default())
-            .linked_to_creation(self.creation_context());
-        if let Some(state) = start.begin(&ambient) {
+        let subject = Subject::Message(self.get_ref());
+        let mut start = Start::new(inner, operation, subject, is_wanted);
+        start.set_started(clock.0.unwrap_or_default());
+        start.link(self.creation_context().span_context());
+        if let Some(mut state) = start.begin(&ambient) {
             state.end(None);
         }
         self.context.count(None);

@@ -14,7 +14,7 @@ use crate::{
     instrumenter::{Inner, Started, ambient},
     span::{
         end::OperationState,
-        links::{Common, Members},
+        links::{Common, Members, collect_links},
         start::{Start, Subject},
     },
 };
@@ -50,10 +50,10 @@ impl Instrumenter {
         }
         let Some(inner) = &self.0 else { return ActiveOperation::none() };
         let Some(ambient) = ambient() else { return ActiveOperation::none() };
-        let state = Start::new(inner, operation, Subject::Message(message), true)
-            .of_client_kind()
-            .linked_to_creation(creation)
-            .begin(&ambient);
+        let mut start = Start::new(inner, operation, Subject::Message(message), true);
+        start.set_client();
+        start.link(creation.span_context());
+        let state = start.begin(&ambient);
         inner.inject(creation.span_context(), &creation.to_context(), message);
         ActiveOperation::running(state)
     }
@@ -88,12 +88,16 @@ impl Inner {
     ) -> ActiveOperation {
         let Some(ambient) = ambient() else { return ActiveOperation::none() };
         let existing = self.existing_context(message, &ambient);
-        let start = Start::new(self, operation, Subject::Message(message), true);
-        let mut state = match &existing {
-            Existing::Kept(creation) => start.of_client_kind().linked_to(creation).begin(&ambient),
-            Existing::Replaced(creation) => start.linked_to(creation).begin(&ambient),
-            Existing::None => start.begin(&ambient),
-        };
+        let mut start = Start::new(self, operation, Subject::Message(message), true);
+        match &existing {
+            Existing::Kept(creation) => {
+                start.set_client();
+                start.link(creation);
+            }
+            Existing::Replaced(creation) => start.link(creation),
+            Existing::None => {}
+        }
+        let mut state = start.begin(&ambient);
         if !matches!(existing, Existing::Kept(_)) {
             self.inject_own(state.as_ref(), &ambient, message);
         }
@@ -114,15 +118,18 @@ impl Inner {
         let created: Vec<Created> =
             messages.iter_mut().map(|message| self.create(message, &ambient)).collect();
         let carries_own = created.iter().any(|created| created.carries_send_span);
-        let links = |link: &mut dyn FnMut(Link)| {
-            created.iter().filter_map(|created| created.link.clone()).for_each(link);
+        let links = |skip| {
+            let links = created.iter().filter_map(|created| created.link.clone());
+            collect_links(created.len(), skip, links)
         };
         let common = Common::of(operation.operation_type(), &*messages, wants_span);
         let members = Members { count: messages.len(), common: &common, links: &links };
-        let start = Start::new(self, operation, Subject::Batch(&members), true)
-            .since(started)
-            .counting(messages.len() as u64);
-        let start = if carries_own { start } else { start.of_client_kind() };
+        let mut start = Start::new(self, operation, Subject::Batch(&members), true);
+        start.set_started(started);
+        start.set_messages(messages.len() as u64);
+        if !carries_own {
+            start.set_client();
+        }
         let state = start.begin(&ambient);
         for (message, created) in messages.iter_mut().zip(&created) {
             if created.carries_send_span {
@@ -147,12 +154,14 @@ impl Inner {
             let link = replaced.map(Link::with_context);
             return Created { link, carries_send_span: true };
         }
-        let start = Start::new(self, Operation::CREATE, Subject::Message(message), true);
-        let replaced = replaced.unwrap_or(SpanContext::NONE);
-        let state = start.linked_to(&replaced).begin(ambient);
+        let mut start = Start::new(self, Operation::CREATE, Subject::Message(message), true);
+        if let Some(replaced) = &replaced {
+            start.link(replaced);
+        }
+        let state = start.begin(ambient);
         self.inject_own(state.as_ref(), ambient, message);
-        let own = state.as_ref().and_then(OperationState::span_context);
-        if let Some(state) = state {
+        let own = state.as_ref().and_then(OperationState::own_span_context).cloned();
+        if let Some(mut state) = state {
             state.end(None);
         }
         Created { link: own.map(Link::with_context), carries_send_span: false }
@@ -186,8 +195,8 @@ impl Inner {
         ambient: &Context,
         message: &mut M,
     ) {
-        match state.and_then(OperationState::span_context) {
-            Some(own) => self.inject(&own, ambient, message),
+        match state.and_then(OperationState::own_span_context) {
+            Some(own) => self.inject(own, ambient, message),
             None => self.inject(ambient.span().span_context(), ambient, message),
         }
     }

@@ -16,8 +16,9 @@ impl<M: Message> Received<M> {
         let Some(inner) = &self.instrumenter().0 else { return ActiveOperation::none() };
         let Some(ambient) = ambient() else { return ActiveOperation::none() };
         let is_wanted = inner.settings.settle_spans;
-        let start = Start::new(inner, operation, Subject::Message(self.get_ref()), is_wanted)
-            .linked_to_creation(self.creation_context());
+        let subject = Subject::Message(self.get_ref());
+        let mut start = Start::new(inner, operation, subject, is_wanted);
+        start.link(self.creation_context().span_context());
         let processed_by = (start.wants_span() && !ambient.span().span_context().is_valid())
             .then(|| self.context.processed_by())
             .flatten();
@@ -38,7 +39,7 @@ impl Instrumenter {
         let Some(inner) = &self.0 else { return ActiveOperation::none() };
         let Some(ambient) = ambient() else { return ActiveOperation::none() };
         let subject = Subject::Destination(destination);
-        let start = Start::new(inner, operation, subject, inner.settings.settle_spans);
+        let mut start = Start::new(inner, operation, subject, inner.settings.settle_spans);
         ActiveOperation::running(start.begin(&ambient))
     }
 }

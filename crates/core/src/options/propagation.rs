@@ -67,6 +67,11 @@ impl Propagator {
     /// Used where the global propagator is the API's no-op.
     pub(crate) const DEFAULT: Self = Self::W3c { baggage: true };
 
+    /// Returns whether only code of this crate runs, which does not panic.
+    pub(crate) const fn is_ours(&self) -> bool {
+        matches!(self, Self::W3c { .. })
+    }
+
     /// Returns `None` if it is the global one, and that is the API's no-op so far.
     pub(crate) fn resolve(choice: &Propagation) -> Option<Self> {
         match choice {

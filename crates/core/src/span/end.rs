@@ -33,6 +33,7 @@ pub(crate) struct OperationState {
     /// How many of these the client refused.
     withdrawn: u64,
     handed_over: bool,
+    has_ended: bool,
 }
 
 /// Where the span of an operation is.
@@ -71,6 +72,19 @@ impl OwnSpan {
         }
     }
 
+    fn mark_failed(&mut self, failure: Failure) {
+        for (index, error) in failure.messages.into_iter().take(MAX_FAILURE_EVENTS) {
+            let attributes = vec![
+                KeyValue::new(semconv::EXCEPTION_TYPE, error.into_value()),
+                KeyValue::new(semconv::EXCEPTION_MESSAGE, format!("message {index} of the batch")),
+            ];
+            self.add_event("exception", attributes);
+        }
+        let error_type = failure.error_type.into_value();
+        self.set_attribute(KeyValue::new(semconv::ERROR_TYPE, error_type));
+        self.set_status(Status::Error { description: failure.description });
+    }
+
     fn end(&mut self, time: SystemTime) {
         match self {
             Self::Alone(span) => span.end_with_timestamp(time),
@@ -87,6 +101,7 @@ impl OperationState {
         partition: Option<u32>,
         span: Option<BoxedSpan>,
         started: Started,
+        messages: u64,
     ) -> Self {
         let is_recording = span.as_ref().is_some_and(BoxedSpan::is_recording);
         let span = span.map_or(OwnSpan::None, OwnSpan::Alone);
@@ -97,15 +112,16 @@ impl OperationState {
             span,
             is_recording,
             started,
-            messages: 1,
+            messages,
             withdrawn: 0,
             handed_over: false,
+            has_ended: false,
         }
     }
 
-    pub(crate) const fn counting(mut self, messages: u64) -> Self {
+    /// Sets how many messages are counted at the end.
+    pub(crate) const fn count(&mut self, messages: u64) {
         self.messages = messages;
-        self
     }
 
     pub(crate) const fn is_recording(&self) -> bool {
@@ -117,6 +133,14 @@ impl OperationState {
         match &self.span {
             OwnSpan::Current(context) | OwnSpan::WithoutSpan(context) => Some(context),
             OwnSpan::None | OwnSpan::Alone(_) => None,
+        }
+    }
+
+    /// Returns the span's context, as long as no application works in it.
+    pub(crate) fn own_span_context(&self) -> Option<&SpanContext> {
+        match &self.span {
+            OwnSpan::Alone(span) => Some(span.span_context()),
+            OwnSpan::None | OwnSpan::Current(_) | OwnSpan::WithoutSpan(_) => None,
         }
     }
 
@@ -170,7 +194,10 @@ impl OperationState {
     }
 
     /// Ends an operation that was dropped: it was handed over, or it was interrupted.
-    pub(crate) fn end_dropped(self) {
+    pub(crate) fn end_dropped(&mut self) {
+        if self.has_ended {
+            return;
+        }
         let interrupted = || {
             let panicking = thread::panicking();
             Failure::new(if panicking { ErrorType::PANIC } else { ErrorType::CANCELLED })
@@ -179,35 +206,35 @@ impl OperationState {
         self.end(failure);
     }
 
-    pub(crate) fn end(mut self, failure: Option<Failure>) {
-        let inner = Arc::clone(&self.inner);
-        let settings = &inner.settings;
+    pub(crate) fn end(&mut self, failure: Option<Failure>) {
+        self.has_ended = true;
         let elapsed = self.started.elapsed();
         let failure = failure.map(|mut failure| {
-            failure.error_type = settings.error_type(failure.error_type);
+            failure.error_type = self.inner.settings.error_type(failure.error_type);
             failure
         });
-        if self.started.instant.is_some()
-            && let Some(instruments) = inner.providers.known_instruments()
+        let messages = self.counted(failure.as_ref());
+        let Self { inner, target, partition, span, started, .. } = self;
+        let Inner { settings, providers, .. } = &**inner;
+        if started.instant.is_some()
+            && let Some(instruments) = providers.known_instruments()
         {
-            let messages = self.counted(failure.as_ref());
             let error = failure.as_ref().map(|failure| &failure.error_type);
-            let operation = self.target.operation.operation_type();
-            let series = self.target.series(self.partition);
+            let operation = target.operation.operation_type();
+            let series = target.series(*partition);
             settings.guard(Diagnostic::ProviderPanicked, || {
                 instruments.record(operation, series, elapsed, messages, error);
             });
         }
-        if !self.is_recording {
-            return;
+        if self.is_recording {
+            let time = started.time.map_or_else(SystemTime::now, |time| time + elapsed);
+            settings.guard(Diagnostic::ProviderPanicked, || {
+                if let Some(failure) = failure {
+                    span.mark_failed(failure);
+                }
+                span.end(time);
+            });
         }
-        let time = self.started.time.map_or_else(SystemTime::now, |time| time + elapsed);
-        settings.guard(Diagnostic::ProviderPanicked, || {
-            if let Some(failure) = failure {
-                self.mark_failed(failure);
-            }
-            self.span.end(time);
-        });
     }
 
     fn counted(&self, failure: Option<&Failure>) -> Messages {
@@ -227,18 +254,5 @@ impl OperationState {
                 Messages { succeeded: all - failed, failed }
             }
         }
-    }
-
-    fn mark_failed(&mut self, failure: Failure) {
-        for (index, error) in failure.messages.into_iter().take(MAX_FAILURE_EVENTS) {
-            let attributes = vec![
-                KeyValue::new(semconv::EXCEPTION_TYPE, error.into_value()),
-                KeyValue::new(semconv::EXCEPTION_MESSAGE, format!("message {index} of the batch")),
-            ];
-            self.span.add_event("exception", attributes);
-        }
-        let error_type = failure.error_type.into_value();
-        self.span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, error_type));
-        self.span.set_status(Status::Error { description: failure.description });
     }
 }

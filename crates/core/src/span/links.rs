@@ -22,19 +22,13 @@ use crate::{
 pub(crate) struct Members<'a> {
     pub(crate) count: usize,
     pub(crate) common: &'a Common<'a>,
-    /// Calls a function with the link of each message that has a context.
-    pub(crate) links: &'a dyn Fn(&mut dyn FnMut(Link)),
+    /// Makes the links of the messages that have a context, without the first ones of so many.
+    pub(crate) links: &'a dyn Fn(usize) -> Vec<Link>,
 }
 
 impl<'a> Members<'a> {
     pub(crate) fn destination(&self) -> Option<Destination<'a>> {
         self.common.shared_destination()
-    }
-
-    pub(crate) fn all_links(&self) -> Vec<Link> {
-        let mut all = Vec::with_capacity(self.count);
-        (self.links)(&mut |link| all.push(link));
-        all
     }
 
     /// Adds what holds for all messages to the span.
@@ -199,18 +193,21 @@ pub(crate) fn overflow_links(
             settings.guard(Diagnostic::ProviderPanicked, || child.end_with_timestamp(time));
         }
     };
-    let mut seen = 0;
-    let mut links = Vec::new();
-    (members.links)(&mut |link| {
-        seen += 1;
-        if seen > limit {
-            links.push(link);
-        }
-        if links.len() == limit {
-            child(mem::take(&mut links));
-        }
-    });
-    if !links.is_empty() {
-        child(links);
+    let mut rest = (members.links)(limit);
+    while !rest.is_empty() {
+        let next = rest.split_off(limit.min(rest.len()));
+        child(mem::replace(&mut rest, next));
     }
+}
+
+/// Collects the links of at most `messages` messages in a list that is allocated once, without the
+/// first `skip` links.
+pub(crate) fn collect_links(
+    messages: usize,
+    skip: usize,
+    links: impl Iterator<Item = Link>,
+) -> Vec<Link> {
+    let mut all = Vec::with_capacity(messages.saturating_sub(skip));
+    all.extend(links.skip(skip));
+    all
 }

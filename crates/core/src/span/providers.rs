@@ -36,16 +36,21 @@ pub(crate) struct Providers {
 struct Lookups(AtomicU32);
 
 impl Lookups {
-    const INTERVAL: u32 = 16;
+    /// So many operations look at the beginning.
+    const FIRST: u32 = 16;
+    /// One of so many operations looks afterwards.
+    const INTERVAL: u32 = 64;
 
     fn is_due(&self) -> bool {
-        let operation = self.0.fetch_add(1, Ordering::Relaxed);
-        operation < Self::INTERVAL || operation.is_multiple_of(Self::INTERVAL)
+        let operation = self.0.load(Ordering::Relaxed);
+        // Two threads may count the same number: that delays a look and is cheaper than an addition
+        // that all threads agree on.
+        self.0.store(operation.wrapping_add(1), Ordering::Relaxed);
+        operation < Self::FIRST || operation.is_multiple_of(Self::INTERVAL)
     }
 
-    /// Whether every operation still looks.
     fn is_at_the_beginning(&self) -> bool {
-        self.0.load(Ordering::Relaxed) < Self::INTERVAL
+        self.0.load(Ordering::Relaxed) < Self::FIRST
     }
 }
 

@@ -9,7 +9,7 @@ use opentelemetry::{
 };
 
 use crate::{
-    CreationContext, Destination, Operation, OperationType,
+    Destination, Operation, OperationType,
     client::Message,
     instrumenter::{Inner, Started},
     semconv,
@@ -92,42 +92,32 @@ impl<'a> Start<'a> {
         self.wants_span
     }
 
-    /// Says that a send's messages carry other contexts than the send span's own.
-    pub(crate) const fn of_client_kind(mut self) -> Self {
+    /// Makes a send span a CLIENT: its messages carry other contexts than its own.
+    pub(crate) const fn set_client(&mut self) {
         self.kind = SpanKind::Client;
-        self
     }
 
     /// Back-dates the operation.
-    pub(crate) const fn since(mut self, started: Started) -> Self {
+    pub(crate) const fn set_started(&mut self, started: Started) {
         self.started = Some(started);
-        self
     }
 
-    pub(crate) const fn counting(mut self, messages: u64) -> Self {
+    /// Sets how many messages the operation counts at its end.
+    pub(crate) const fn set_messages(&mut self, messages: u64) {
         self.messages = messages;
-        self
     }
 
     /// Links the span to a context, if that is valid.
-    pub(crate) fn linked_to(mut self, span_context: &SpanContext) -> Self {
+    pub(crate) fn link(&mut self, span_context: &SpanContext) {
         if self.wants_span && span_context.is_valid() {
-            let link = Link::with_context(span_context.clone());
-            if self.links.is_empty() {
-                // A list that grows by itself would take room for four.
-                self.links = Vec::with_capacity(1);
-            }
-            self.links.push(link);
+            // A list that grows by itself would take room for four.
+            self.links.reserve_exact(1);
+            self.links.push(Link::with_context(span_context.clone()));
         }
-        self
-    }
-
-    pub(crate) fn linked_to_creation(self, creation: &CreationContext) -> Self {
-        self.linked_to(creation.span_context())
     }
 
     /// Starts the operation. Returns `None` if it has neither a span nor metrics.
-    pub(crate) fn begin(mut self, parent: &Context) -> Option<OperationState> {
+    pub(crate) fn begin(&mut self, parent: &Context) -> Option<OperationState> {
         let inner = self.inner;
         let is_measured =
             inner.providers.instruments(&inner.settings, inner.facts.system).is_some();
@@ -144,7 +134,7 @@ impl<'a> Start<'a> {
         let mut span = None;
         if self.wants_span {
             if let Subject::Batch(members) = self.subject {
-                self.links = members.all_links();
+                self.links = (members.links)(0);
             }
             let linked = self.links.len();
             span = self.start_span(&target, partition, started, parent);
@@ -155,8 +145,8 @@ impl<'a> Start<'a> {
                 }
             }
         }
-        let state = OperationState::new(Arc::clone(inner), target, partition, span, started);
-        Some(state.counting(self.messages))
+        let inner = Arc::clone(inner);
+        Some(OperationState::new(inner, target, partition, span, started, self.messages))
     }
 
     /// Starts the span with all that samplers should see.

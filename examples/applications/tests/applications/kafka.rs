@@ -10,7 +10,7 @@ fn orders_are_linked_from_customer_to_ledger() {
     let result = "7 messages, 5 orders, 19 pieces booked\n";
     let exported = run_pair(PAIR, ("OTEL_MESSAGING_KAFKA", &kafka()), result);
     let mut story = exported.story();
-    // How many orders are ready at once is the broker's choice, and a commit of all is no topic's.
+    // The broker decides how many orders are ready at once, and a commit of all topics names none.
     let is_of_batch = |line: &mut String| {
         let is_of_all = line.starts_with("commit") && !line.starts_with("commit orders");
         line.starts_with("process accepted") || is_of_all

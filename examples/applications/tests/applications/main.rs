@@ -1,5 +1,5 @@
-//! The applications as a person runs them: both of a pair do the same, the diff is what is shown,
-//! and every link is there.
+//! Runs the applications: both of a pair do the same, the diff that is shown is theirs, and every
+//! link is there.
 
 #![allow(clippy::unwrap_used, reason = "clippy spares test functions only, not what they call")]
 

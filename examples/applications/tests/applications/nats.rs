@@ -14,7 +14,7 @@ fn requests_replies_and_batches_are_linked() {
             (7, "request shop.price #: producer"),
             (7, "receive shop.price #: client -> request shop.price #"),
             (7, "process shop.price #: consumer -> request shop.price #"),
-            // The inbox has no name.
+            // Inboxes are not named in spans.
             (7, "publish #: producer in process shop.price #"),
             (7, "receive #: client -> publish #"),
             (6, "publish shop.orders #: producer"),

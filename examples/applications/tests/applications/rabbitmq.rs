@@ -27,7 +27,7 @@ fn results_and_dead_letters_are_linked() {
             (3, "receive sizes #: client -> publish sizes #"),
             (3, "process sizes #: consumer -> publish sizes #"),
             (3, "ack sizes #: client in process sizes # -> publish sizes #"),
-            // What is dead-lettered keeps the context it was published with.
+            // A dead letter keeps the context with which it was published.
             (1, "receive dead 1: client -> publish pictures 3"),
             (1, "receive dead 2: client -> publish pictures 5"),
             (1, "process dead 1: consumer -> publish pictures 3"),

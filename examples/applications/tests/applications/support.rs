@@ -1,4 +1,4 @@
-//! Runs a pair of programs, and tells what the instrumented one has exported.
+//! Runs a pair of programs, and returns what the instrumented one exported.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,17 +18,17 @@ pub(crate) const ALL_METRICS: [&str; 4] = [
     "messaging.process.duration",
 ];
 
-/// What one program has exported.
+/// What a program exported.
 #[derive(Debug, Default)]
 pub(crate) struct Exported {
-    /// In the order in which they started.
+    /// Sorted by their start.
     spans: Vec<Span>,
-    /// The names of all metrics, in their order.
+    /// The names of all metrics, sorted.
     pub(crate) metrics: Vec<String>,
 }
 
-/// Runs both of a pair, which must print the same `result` and complain of nothing; gives what the
-/// instrumented one has exported.
+/// Runs both programs of a pair and returns what the instrumented one exported. Asserts that both
+/// print `result`, and nothing to standard error.
 pub(crate) fn run_pair(
     [bare, instrumented]: [&str; 2],
     broker: (&str, &str),
@@ -52,13 +52,13 @@ pub(crate) fn run_pair(
         let metrics = resource.scope_metrics.iter().flat_map(|scope| &scope.metrics);
         exported.metrics.extend(metrics.map(|metric| metric.name.clone()));
     }
-    // A program that takes long exports more than once.
+    // A program that runs long exports more than once.
     exported.metrics.sort();
     exported.metrics.dedup();
     exported
 }
 
-/// Runs a program in an environment that says nothing about telemetry but what is given here.
+/// Runs a program with no variables for telemetry but these.
 fn run(program: &str, variables: &[(&str, &str)]) -> String {
     let mut command = Command::new(program);
     for (name, _) in env::vars_os() {
@@ -75,8 +75,8 @@ fn run(program: &str, variables: &[(&str, &str)]) -> String {
 }
 
 impl Exported {
-    /// A sorted line for every span: `process orders 2: consumer in checkout 1 -> send orders 2`.
-    /// Spans of one name are numbered as they started.
+    /// Returns a line for every span: `process orders 2: consumer in checkout 1 -> send orders 2`.
+    /// Spans of one name are numbered in the order of their start. The lines are sorted.
     pub(crate) fn story(&self) -> Vec<String> {
         let (mut counts, mut names) = (BTreeMap::<String, u32>::new(), HashMap::new());
         for span in &self.spans {
@@ -115,8 +115,7 @@ fn tell(span: &Span, names: &HashMap<Id, String>) -> String {
     line
 }
 
-/// Asserts that a story is exactly this one: so many spans of each template, whose `#` is the
-/// number.
+/// Asserts that the lines are exactly these: so many of each template, whose `#` is the number.
 #[track_caller]
 pub(crate) fn assert_story(story: &[String], expected: &[(u32, &str)]) {
     let lines = |&(count, template): &(u32, &str)| {
@@ -131,7 +130,7 @@ pub(crate) fn assert_story(story: &[String], expected: &[(u32, &str)]) {
     assert!(difference.is_empty(), "\n{difference}");
 }
 
-/// `send orders-1763734000000000` is `send orders`: the number is that of the run.
+/// Removes the number of the run: `send orders-1763734000000000` becomes `send orders`.
 fn without_run(name: &str) -> String {
     let mut parts = name.split('-');
     let first = parts.next().unwrap_or_default();

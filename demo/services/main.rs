@@ -1,0 +1,112 @@
+//! A day of orders on three brokers: five services, each a process of its own, from one binary.
+//!
+//! The files to read are `shop.rs`, `stock.rs`, `billing.rs`, `mailer.rs` and `nightly.rs`: they are
+//! instrumented by an import, and by `process` around their handlers. `all` runs the five and checks
+//! what they have exported.
+
+mod billing;
+mod brokers;
+mod mailer;
+mod nightly;
+mod shop;
+mod stock;
+
+use std::process::ExitCode;
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use otel_messaging_demo::{
+    Result, all, audit::Hop, children::Program, exit, print, service, telemetry,
+};
+
+use crate::brokers::Brokers;
+
+const SERVICES: [&str; 5] = ["shop", "stock", "billing", "mailer", "nightly"];
+const HOPS: [Hop; 5] = [
+    Hop::new("NATS request", "nats", ["shop", "stock"], None),
+    Hop::new("NATS reply", "nats", ["stock", "shop"], Some(0)).received(),
+    Hop::new("Kafka", "kafka", ["shop", "billing"], None),
+    Hop::new("RabbitMQ", "rabbitmq", ["billing", "mailer"], Some(2)),
+    Hop::new("JetStream", "nats", ["billing", "nightly"], Some(2)),
+];
+
+/// A service, and a variable that it has for itself, with its value.
+type Variable = (String, (String, String));
+
+fn main() -> ExitCode {
+    let matches = command().get_matches();
+    let Some((service, matches)) = matches.subcommand() else { return ExitCode::from(2) };
+    let orders = *matches.get_one("orders").unwrap_or(&0);
+    exit(match service {
+        "shop" => service::run("shop", orders, shop::run),
+        "stock" => service::run("stock", orders, stock::run),
+        "billing" => service::run("billing", orders, billing::run),
+        "mailer" => service::run("mailer", orders, mailer::run),
+        "nightly" => service::run("nightly", orders, nightly::run),
+        _ => run_all(matches, orders),
+    })
+}
+
+fn command() -> Command {
+    let option = |name, value| Arg::new(name).long(name).value_name(value);
+    let orders = option("orders", "N")
+        .default_value("100")
+        .value_parser(value_parser!(u64).range(1..=10_000))
+        .help("Orders of the day, at most 10000");
+    let variable = option("env", "SERVICE:VARIABLE=VALUE")
+        .action(ArgAction::Append)
+        .value_parser(variable)
+        .help(
+            "Set a variable for one service only: break one, and see it noticed \
+             (mailer:OTEL_TRACES_SAMPLER=always_off)",
+        );
+    let service = |name| Command::new(name).about("Run this service alone").arg(orders.clone());
+    let all = Command::new("all")
+        .override_usage("cargo xtask demo --all [OPTIONS]\n       services all [OPTIONS]")
+        .about(
+            "Runs a day of orders through five services, each a process of its own, on Kafka, \
+             RabbitMQ and NATS: shop asks stock (NATS request) and orders (Kafka); billing sends \
+             invoices (RabbitMQ) and notes each order in the day book (JetStream); mailer mails \
+             the invoices; nightly takes the whole day as one batch. Then shows their traces, and \
+             counts whether each order can be followed all the way",
+        )
+        .args([orders.clone(), variable])
+        .after_help(format!(
+            "OTEL_MESSAGING_KAFKA, OTEL_MESSAGING_RABBITMQ and OTEL_MESSAGING_NATS say where the \
+             brokers are; the xtask sets them, and starts brokers that they do not name. {}\n\n\
+             Exit status: 0 if nothing is missing; 1 if something is, or if a service or its \
+             export failed; 2 if an option is wrong.",
+            telemetry::HELP
+        ));
+    Command::new("services")
+        .subcommand_required(true)
+        .disable_help_subcommand(true)
+        .subcommands(SERVICES.map(service))
+        .subcommand(all)
+}
+
+fn variable(text: &str) -> Result<Variable, String> {
+    let parts = || {
+        let (service, variable) = text.split_once(':')?;
+        let (name, value) = variable.split_once('=').filter(|(name, _)| !name.is_empty())?;
+        let is_service = SERVICES.contains(&service);
+        is_service.then(|| (service.to_owned(), (name.to_owned(), value.to_owned())))
+    };
+    parts().ok_or(format!("one of {} has to stand before the colon", SERVICES.join(", ")))
+}
+
+fn run_all(matches: &ArgMatches, orders: u64) -> Result {
+    let (brokers, suffix) = (Brokers::from_env()?, all::suffix());
+    print(format_args!("{orders} orders go through {}.\n", SERVICES.join(", ")));
+    let variables: Vec<&Variable> = matches.get_many("env").into_iter().flatten().collect();
+    let programs = SERVICES.map(|service| {
+        let own = variables.iter().filter(|(of, _)| of == service);
+        Program {
+            service,
+            args: [service, "--orders", &orders.to_string()].map(str::to_owned).into(),
+            variables: own.map(|(_, variable)| variable.clone()).collect(),
+            input: String::new(),
+        }
+    });
+    let clean = brokers.remove(&suffix);
+    all::run(programs.into(), &suffix, usize::try_from(orders)?, &HOPS, clean)
+}

@@ -1,0 +1,166 @@
+//! Checks that each order can be followed all the way. Only exported spans are asked. How many
+//! orders there were is known besides: a service that ended well has handled so many.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
+
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+
+use crate::spans::{Forest, text};
+
+/// A hop that one message of every order makes from a service to another.
+#[derive(Debug)]
+pub struct Hop {
+    title: &'static str,
+    system: &'static str,
+    from: &'static str,
+    to: &'static str,
+    /// The operation of the span that takes the message.
+    operation: &'static str,
+    after: Option<usize>,
+}
+
+impl Hop {
+    /// Makes a hop that ends with a `process` span. The message is sent by the span that processes
+    /// the one of hop `after`, or by the customer's request.
+    pub const fn new(
+        title: &'static str,
+        system: &'static str,
+        [from, to]: [&'static str; 2],
+        after: Option<usize>,
+    ) -> Self {
+        Self { title, system, from, to, operation: "process", after }
+    }
+
+    /// Makes it end with a `receive` span, as a reply does.
+    #[must_use]
+    pub const fn received(self) -> Self {
+        Self { operation: "receive", ..self }
+    }
+}
+
+/// The request of an order, and a span that works on the order.
+type Work = (usize, usize);
+
+/// The messages of one hop.
+#[derive(Debug)]
+struct Count<'a> {
+    hop: &'a Hop,
+    sent: usize,
+    taken: usize,
+    missing: usize,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Audit<'a> {
+    orders: usize,
+    counts: Vec<Count<'a>>,
+    links: usize,
+    dangling: usize,
+    absent: Vec<&'static str>,
+}
+
+impl<'a> Audit<'a> {
+    /// Follows each order from its request: to the messages that were sent below it, from these to
+    /// the spans that link to them, and on to what was sent there.
+    pub fn new(
+        forest: &Forest<'_>,
+        services: &[&'static str],
+        hops: &'a [Hop],
+        orders: usize,
+    ) -> Self {
+        let is_request = |&it: &usize| forest.spans[it].span.kind() == SpanKind::Server;
+        let requests = (0..forest.spans.len()).filter(is_request);
+        let requests: Vec<Work> = requests.map(|it| (it, it)).collect();
+        let (mut counts, mut works) = (Vec::new(), Vec::<Vec<Work>>::new());
+        for hop in hops {
+            let from = hop.after.map_or(&requests, |earlier| &works[earlier]);
+            let (count, next) = follow(hop, forest, orders, from);
+            counts.push(count);
+            works.push(next);
+        }
+        let (links, dangling) = forest.count_links();
+        let is_absent = |name: &&str| !forest.spans.iter().any(|it| it.service == *name);
+        let absent = services.iter().copied().filter(is_absent);
+        Self { orders, counts, links, dangling, absent: absent.collect() }
+    }
+
+    /// Counts the messages and links that are missing.
+    pub fn missing(&self) -> usize {
+        self.counts.iter().map(|it| it.missing).sum::<usize>() + self.dangling
+    }
+
+    /// Says what is missing.
+    pub fn problems(&self) -> Vec<String> {
+        let absent = self.absent.iter().map(|service| format!("no span of {service} came"));
+        let counts = self.counts.iter().filter(|it| it.missing > 0);
+        let hops = counts.map(|Count { hop: Hop { title, from, to, .. }, sent, taken, missing }| {
+            format!(
+                "{missing} of {} orders cannot be followed from {from} to {to} ({title}): {sent} \
+                 messages have the span that sent them, {taken} a link to it from where they went",
+                self.orders
+            )
+        });
+        let dangling = (self.dangling > 0)
+            .then(|| format!("{} links lead to spans that did not come", self.dangling));
+        absent.chain(hops).chain(dangling).collect()
+    }
+}
+
+impl fmt::Display for Audit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Count { hop: Hop { title, from, to, .. }, sent, taken, missing } in &self.counts {
+            writeln!(
+                f,
+                "{title:<13} {from} → {to}: {sent} sent, {taken} taken, {missing} missing"
+            )?;
+        }
+        let processed = || self.counts.iter().filter(|it| it.hop.operation == "process");
+        let sent: usize = processed().map(|it| it.sent).sum();
+        let taken: usize = processed().map(|it| it.taken).sum();
+        let Self { orders, links, .. } = self;
+        let missing = self.missing();
+        write!(f, "\n{orders} orders: {sent} messages sent, {taken} processed, ")?;
+        write!(f, "{links} links found, {missing} missing")
+    }
+}
+
+/// Counts the messages of a hop, and returns the work that they led to.
+fn follow<'a>(
+    hop: &'a Hop,
+    forest: &Forest<'_>,
+    orders: usize,
+    from: &[Work],
+) -> (Count<'a>, Vec<Work>) {
+    let (mut sent, mut takers) = (HashSet::new(), HashMap::<usize, HashSet<usize>>::new());
+    for (index, it) in forest.spans.iter().enumerate() {
+        let system = text(&it.span.attributes, "messaging.system");
+        if it.is_sent() && it.service == hop.from && system == hop.system {
+            sent.insert(index);
+        }
+        if it.service == hop.to && it.operation() == hop.operation {
+            for message in forest.links(index).filter_map(|link| forest.target(link)) {
+                takers.entry(message).or_default().insert(index);
+            }
+        }
+    }
+    takers.retain(|message, _| sent.contains(message));
+
+    let mut next = Vec::new();
+    for &(request, span) in from {
+        for message in forest.children(span) {
+            let takers = takers.get(message).into_iter().flatten();
+            next.extend(takers.map(|&taker| (request, taker)));
+        }
+    }
+    let followed: HashSet<usize> = next.iter().map(|&(request, _)| request).collect();
+    let (sent, taken) = (sent.len(), takers.len());
+    let missing = orders.saturating_sub(followed.len()).max(sent - taken);
+    (Count { hop, sent, taken, missing }, next)
+}
