@@ -1,4 +1,4 @@
-//! All services at once, and what they have exported.
+//! Runs all services, and reports what they exported.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -19,9 +19,10 @@ use crate::{
 
 /// The longest time to delete what the brokers hold.
 const CLEANING: Duration = Duration::from_secs(30);
+/// The longest time for clients to close.
 const CLOSING: Duration = Duration::from_secs(5);
 
-/// Returns what the names of a run end in, so that they are no other run's.
+/// Makes up what the names of a run end in, so that no other run has them.
 pub fn suffix() -> String {
     format!("-{:06x}", RandomState::new().hash_one(()) & 0xff_ffff)
 }
@@ -56,8 +57,10 @@ fn report(collected: &Collected, services: &[&'static str], hops: &[Hop], orders
     let spans = spans::of(collected, services);
     let forest = Forest::new(&spans);
     let audit = Audit::new(&forest, services, hops, orders);
-    print(traces::draw(&forest));
-    print(metrics::draw(collected, services));
+    if !spans.is_empty() {
+        print(traces::draw(&forest));
+        print(metrics::draw(collected, services));
+    }
     for refused in &collected.refused {
         log(format_args!("the collector got what is not OTLP: {refused}"));
     }

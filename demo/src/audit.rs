@@ -1,5 +1,5 @@
-//! Checks that each order can be followed all the way. Only exported spans are asked. How many
-//! orders there were is known besides: a service that ended well has handled so many.
+//! Checks that each order can be followed all the way, by the exported spans alone. The number of
+//! orders is not taken from spans: each service that ended without an error has handled so many.
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
 use crate::spans::{Forest, text};
 
-/// A hop that one message of every order makes from a service to another.
+/// A hop from a service to another, which one message of every order makes.
 #[derive(Debug)]
 pub struct Hop {
     title: &'static str,
@@ -56,7 +56,7 @@ struct Count<'a> {
     missing: usize,
 }
 
-/// What was found.
+/// What a run lacks, and how much it has.
 #[derive(Debug)]
 pub struct Audit<'a> {
     orders: usize,
@@ -92,11 +92,11 @@ impl<'a> Audit<'a> {
     }
 
     /// Counts the messages and links that are missing.
-    pub fn missing(&self) -> usize {
+    fn missing(&self) -> usize {
         self.counts.iter().map(|it| it.missing).sum::<usize>() + self.dangling
     }
 
-    /// Says what is missing.
+    /// Describes what is missing.
     pub fn problems(&self) -> Vec<String> {
         let absent = self.absent.iter().map(|service| format!("no span of {service} came"));
         let counts = self.counts.iter().filter(|it| it.missing > 0);

@@ -1,4 +1,4 @@
-//! The services as child processes of the program itself.
+//! Runs the services as child processes.
 
 use std::{env, process::Stdio, time::Duration};
 
@@ -15,7 +15,7 @@ use crate::{Result, log, service::SUFFIX, telemetry::COLLECTOR};
 const GRACE: Duration = Duration::from_secs(10);
 
 /// A service to start.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Program {
     /// The `service.name`.
     pub service: &'static str,

@@ -1,4 +1,4 @@
-//! Topics on a real cluster.
+//! Creates and deletes topics on a real cluster.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! The metrics of all services in one table.
+//! Draws the metrics of all services as a table.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! A service as a process of its own: it sets up, works, and stops in order.
+//! Runs a service as a process of its own: sets up its telemetry, lets it work, and stops it.
 
 use std::{
     env,
@@ -75,8 +75,8 @@ pub fn broker(name: &str, example: &str) -> Result<String> {
     ))?)
 }
 
-/// Runs a service until its work is done or the process is interrupted. It fails, too, if there was
-/// no progress for a minute, or if telemetry was not exported.
+/// Runs a service until its work is done. Fails if the work does, if the process is interrupted, if
+/// there is no progress for a minute, or if telemetry was not exported.
 pub fn run<W>(name: &'static str, orders: u64, work: impl FnOnce(Arc<Run>) -> W) -> Result
 where
     W: Future<Output = Result> + Send + 'static,

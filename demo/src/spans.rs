@@ -1,9 +1,9 @@
-//! The exported spans: how they hang together, and which messages they stand for.
+//! Joins the exported spans to trees, and finds what they link to.
 
 #[cfg(test)]
 pub(crate) mod by_hand;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, iter};
 
 use opentelemetry_proto::tonic::{
     common::v1::{KeyValue, any_value::Value},
@@ -109,7 +109,7 @@ impl<'a> Forest<'a> {
     /// `links`, which hold what is beyond the SDK's limit.
     pub fn links(&self, index: usize) -> impl Iterator<Item = &'a Link> {
         let overflow = self.children(index).iter().copied().filter(|&it| self.is_overflow(it));
-        let spans = std::iter::once(index).chain(overflow);
+        let spans = iter::once(index).chain(overflow);
         spans.flat_map(|span| &self.spans[span].span.links)
     }
 

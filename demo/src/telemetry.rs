@@ -1,10 +1,12 @@
-//! The global providers of a service, which export as the standard variables say.
+//! Sets up the global providers of a service, which export as the standard variables say.
 
 use opentelemetry::{
     global,
     propagation::{TextMapCompositePropagator, TextMapPropagator},
 };
-use opentelemetry_otlp::{MetricExporter, Protocol, SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{
+    ExporterBuildError, MetricExporter, Protocol, SpanExporter, WithExportConfig,
+};
 use opentelemetry_sdk::{
     Resource,
     metrics::{PeriodicReader, SdkMeterProvider},
@@ -37,6 +39,9 @@ pub struct Telemetry {
 impl Telemetry {
     /// Sets the global providers and the global propagator.
     pub fn set_up(service: &'static str) -> Result<Self> {
+        let not_built = |error: ExporterBuildError| {
+            format!("cannot export telemetry: {error}; check the OTEL_EXPORTER_OTLP_ variables")
+        };
         let resource = Resource::builder().with_service_name(service).build();
         let mut traces = SdkTracerProvider::builder().with_resource(resource.clone());
         for endpoint in endpoints("TRACES", "/v1/traces") {
@@ -46,7 +51,7 @@ impl Telemetry {
                 exporter = exporter.with_endpoint(endpoint);
             }
             let config = BatchConfigBuilder::default().with_max_queue_size(QUEUE).build();
-            let processor = BatchSpanProcessor::builder(exporter.build()?);
+            let processor = BatchSpanProcessor::builder(exporter.build().map_err(not_built)?);
             traces = traces.with_span_processor(processor.with_batch_config(config).build());
         }
 
@@ -57,7 +62,8 @@ impl Telemetry {
             if let Some(endpoint) = endpoint {
                 exporter = exporter.with_endpoint(endpoint);
             }
-            metrics = metrics.with_reader(PeriodicReader::builder(exporter.build()?).build());
+            metrics = metrics
+                .with_reader(PeriodicReader::builder(exporter.build().map_err(not_built)?).build());
         }
 
         let (traces, metrics) = (traces.build(), metrics.build());

@@ -1,4 +1,4 @@
-//! What the instrumentation of a web framework does around a handler.
+//! Makes the span of a request, as the instrumentation of a web framework does.
 
 use opentelemetry::{
     Context, InstrumentationScope, KeyValue, global,

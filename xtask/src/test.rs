@@ -35,23 +35,20 @@ const RUNS: [&[&str]; 4] = [
     ],
     // The build without telemetry, with the same call sites.
     &[
-        "--package=otel-messaging",
-        "--package=otel-messaging-both-ways",
+        "--package=otel-messaging-core",
+        "--package=otel-messaging-flag",
         "--no-default-features",
-        "--features=otel-messaging/rdkafka,otel-messaging/lapin,otel-messaging/jetstream,\
-         otel-messaging/service,otel-messaging/tokio",
         "--tests",
     ],
 ];
 
-/// The packages whose tests need brokers. A package that does not exist is ignored.
-const WITH_BROKERS: [&str; 5] = [
-    "otel-messaging-applications",
-    "otel-messaging-both-ways",
-    "otel-messaging-integration-tests",
-    "otel-messaging-services",
-    demo::PACKAGE,
-];
+/// The tests of the demo that need no broker.
+const EMBEDDED_DEMO: &[&str] =
+    &["--package=otel-messaging-demo", "--lib", "--bins", "--test=orders"];
+
+/// The packages whose tests need brokers.
+const WITH_BROKERS: [&str; 3] =
+    ["otel-messaging-applications", "otel-messaging-integration-tests", demo::PACKAGE];
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Options<'a> {
@@ -115,9 +112,9 @@ fn parse(args: &[OsString]) -> Result<Option<Options<'_>>, UsageError> {
 
 fn run_all(options: &Options<'_>, environment: &[(&str, String)]) -> Totals {
     let mut totals = Totals::default();
-    for selection in RUNS {
+    for selection in runs(options.is_embedded) {
         let mut command = cargo::command("test");
-        command.arg("--no-fail-fast").args(selected(selection, options.is_embedded));
+        command.arg("--no-fail-fast").args(selection);
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.arg("--").args(options.harness);
         if !run_one(&mut command, &mut totals, &mut io::stdout()) {
@@ -130,16 +127,17 @@ fn run_all(options: &Options<'_>, environment: &[(&str, String)]) -> Totals {
     totals
 }
 
-/// Leaves out the packages that need brokers if the run is embedded.
-fn selected(selection: &[&str], is_embedded: bool) -> Vec<String> {
-    let mut selected: Vec<String> = selection.iter().map(|&arg| arg.to_owned()).collect();
+/// Returns the arguments of each `cargo test`. Embedded, the packages that need brokers are left out.
+fn runs(is_embedded: bool) -> Vec<Vec<String>> {
+    let own = |selection: &[&str]| selection.iter().map(|&arg| arg.to_owned()).collect();
+    let mut runs: Vec<Vec<String>> = RUNS.into_iter().map(own).collect();
     if is_embedded {
-        selected.retain(|arg| !WITH_BROKERS.iter().any(|p| *arg == format!("--package={p}")));
-        if selection.contains(&"--workspace") {
-            selected.extend(WITH_BROKERS.map(|package| format!("--exclude={package}")));
+        for run in runs.iter_mut().filter(|run| run.iter().any(|arg| arg == "--workspace")) {
+            run.extend(WITH_BROKERS.map(|package| format!("--exclude={package}")));
         }
+        runs.push(own(EMBEDDED_DEMO));
     }
-    selected
+    runs
 }
 
 /// Runs one `cargo test` and adds its results. Returns false if it failed without any result, as it
@@ -235,16 +233,17 @@ mod tests {
 
     #[test]
     fn embedded_runs_leave_out_the_packages_with_brokers() {
-        for selection in RUNS {
-            assert_eq!(selected(selection, false), selection);
-            let selected = selected(selection, true);
+        assert_eq!(runs(false), RUNS);
+        let embedded = runs(true);
+        assert_eq!(embedded.len(), RUNS.len() + 1);
+        for (run, all) in embedded.iter().zip(RUNS) {
             for package in WITH_BROKERS {
-                assert!(!selected.contains(&format!("--package={package}")));
-                let is_excluded = selected.contains(&format!("--exclude={package}"));
-                assert_eq!(is_excluded, selection.contains(&"--workspace"));
+                let is_excluded = run.contains(&format!("--exclude={package}"));
+                assert_eq!(is_excluded, all.contains(&"--workspace"));
+                assert!(!run.contains(&format!("--package={package}")));
             }
         }
-        assert!(RUNS.concat().contains(&"--package=otel-messaging-both-ways"));
+        assert_eq!(embedded[RUNS.len()], EMBEDDED_DEMO);
     }
 
     #[test]

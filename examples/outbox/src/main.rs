@@ -1,4 +1,4 @@
-//! A transactional outbox on SQLite. Requests write an order and a row of the outbox in one
+//! A transactional outbox in `SQLite`. Requests write an order and a row of the outbox in one
 //! transaction; the row keeps the request's context. A relay sends the rows to Kafka with their
 //! contexts, and a nightly job books all rows of the day in one span that links to every request.
 //!
@@ -16,7 +16,7 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use otel_messaging::{
-    otel::{Batch, Endpoint, Instrumentation, System},
+    otel::{Batch, Instrumenter, Instrumentation, System},
     rdkafka, // was: the rdkafka crate itself
 };
 use rdkafka::{
@@ -90,7 +90,7 @@ async fn relay(database: &Connection, producer: &FutureProducer) -> Result<usize
     for row in &rows {
         let key = row.id.to_string();
         let record = FutureRecord::to("orders").key(&key).payload(&row.payload);
-        let sent = producer.send_created(record, &row.creation, Duration::from_secs(5)).await;
+        let sent = producer.send_with_context(record, &row.creation, Duration::from_secs(5)).await;
         sent.map_err(|(error, _)| error)?;
         outbox::mark_sent(database, row)?;
     }
@@ -100,10 +100,10 @@ async fn relay(database: &Connection, producer: &FutureProducer) -> Result<usize
 /// Books all rows of the day in one transaction and one process span, which links to the request
 /// of each row. If the database fails, nothing is booked, and the span has failed.
 fn book(database: &mut Connection, instrumentation: &Instrumentation) -> Result<usize> {
-    let endpoint = Endpoint::builder(OUTBOX).build(instrumentation);
+    let instrumenter = Instrumenter::builder(OUTBOX).build(instrumentation);
     let rows = outbox::unbooked(database)?.into_iter();
     let rows: Batch<_> =
-        rows.map(|row| endpoint.restore("outbox", row.creation.clone(), row)).collect();
+        rows.map(|row| instrumenter.restore("outbox", row.creation.clone(), row)).collect();
     let rows =
         rows.with_link_attributes(|row| vec![KeyValue::new("outbox.row.id", row.get_ref().id)]);
     rows.process_sync(|| {

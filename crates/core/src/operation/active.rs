@@ -81,8 +81,8 @@ impl ActiveOperation {
         self.own_context().cloned().unwrap_or_else(Context::current)
     }
 
-    /// Returns the span's context; invalid if the operation has no span. The context of a span
-    /// that is not sampled is there until the message is handed to the client.
+    /// Returns the span's context; invalid if the operation has no span. A send span that does not
+    /// record is dropped once its context is in the message, and has none either.
     pub fn span_context(&self) -> SpanContext {
         match &self.0 {
             State::Running(state) => state.span_context().unwrap_or(SpanContext::NONE),

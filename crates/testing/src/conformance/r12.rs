@@ -1,6 +1,7 @@
 use std::{
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
     sync::{Arc, Mutex},
 };
 
@@ -9,7 +10,7 @@ use otel_messaging_core::{AsReceived as _, ErrorType, Failure, OperationType, Re
 
 use super::{
     Broker, Place,
-    scene::{Scene, current_span, order, saw, yield_now},
+    scene::{Scene, current_span, order, poll_once, saw, yield_now},
 };
 use crate::spans::ExpectedSpan;
 
@@ -168,6 +169,13 @@ async fn panics_end_the_span<B: Broker>() {
     let place = B::place_of(&message);
     scene.telemetry.assert_spans([scene.processed(place).error("panic", None)]);
     assert!(!current_span().is_valid(), "nothing is left current");
+
+    // The span ends with the panic, also where the future is dropped much later.
+    scene.telemetry.clear();
+    let mut process = pin!(message.as_received().process(async { panic_as_wanted() }));
+    catch_unwind(AssertUnwindSafe(|| poll_once(process.as_mut())))
+        .expect_err("the panic goes on unwinding");
+    scene.telemetry.assert_spans([scene.processed(place).error("panic", None)]);
 }
 
 async fn batches_are_scoped_too<B: Broker>() {

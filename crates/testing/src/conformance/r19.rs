@@ -217,7 +217,9 @@ fn sampled_out_builds_nothing(decision: &SamplingDecision) {
     let instrumenter = Instrumenter::builder(system).build(&instrumentation);
     let mut message = Counting::default();
     let send = instrumenter.send(operation(OperationType::Send), &mut message);
-    assert_eq!(send.is_recording(), *decision == SamplingDecision::RecordAndSample);
+    let is_recorded = *decision == SamplingDecision::RecordAndSample;
+    assert_eq!(send.is_recording(), is_recorded);
+    assert_eq!(send.span_context().is_valid(), is_recorded, "nothing is kept for later");
     send.end();
     let clock: Clock = instrumenter.clock();
     let received = instrumenter.receive(operation(OperationType::Receive), clock, message);
