@@ -147,8 +147,8 @@ impl Connection {
     }
 }
 
-/// Wraps a connection with the default instrumentation. Spans and metrics do not name the server:
-/// [`Connection::wrap`] is told.
+/// Wraps a connection with the default instrumentation. Spans and metrics do not name the server, for
+/// which [`Connection::wrap`] takes the URI.
 impl From<lapin::Connection> for Connection {
     fn from(connection: lapin::Connection) -> Self {
         Self::of(connection, None, &Instrumentation::default())

@@ -30,8 +30,9 @@ macro_rules! settle_methods {
         /// If `multiple`, the span says how many deliveries are acknowledged, provided that all
         /// deliveries of the channel up to this one came through this crate.
         ///
-        /// Cancel safety: once polled, the client tells the broker even if this is dropped; then
-        /// the span ends as handed over. Errors are the client's own; the span is marked as failed.
+        /// Cancel safety: once polled, the client settles the delivery even if this is dropped;
+        /// then the span ends as handed over. Errors are the client's own; the span is marked as
+        /// failed.
         pub async fn ack(&self, options: lapin::options::BasicAckOptions) -> lapin::Result<bool> {
             let call = self.get_ref().ack(options);
             self.settle($crate::semconv::ACK, options.multiple, call).await
@@ -65,10 +66,10 @@ pub(crate) type Unsettled = unsettled::Unsettled<Received<Settled>>;
 /// Instrumented [`lapin::Acker`]: each call is a settle span, which links to the message and is a
 /// child of the ambient span, else of the span that processed the message first.
 ///
-/// There is no span where the client tells the broker nothing, because the delivery is settled
-/// already. An acker that is poisoned (the channel is gone, and the broker will deliver again)
-/// answers `Ok(false)`, as the client's does; the span's `error.type` is `poisoned`, and it links
-/// to the message only where [`Delivery`](crate::message::Delivery) itself is settled.
+/// There is no span where the client does nothing, because the delivery is settled already. An
+/// acker that is poisoned (the channel is gone, and the broker will deliver again) answers
+/// `Ok(false)`, as the client's does; the span's `error.type` is `poisoned`, and it links to the
+/// message only where [`Delivery`](crate::message::Delivery) itself is settled.
 #[derive(Clone)]
 pub struct Acker {
     bare: lapin::Acker,
@@ -78,7 +79,7 @@ pub struct Acker {
 
 wrapper!(Acker: lapin::Acker);
 
-/// What an acker tells of its delivery.
+/// What an acker's spans and metrics say of its delivery.
 #[derive(Clone, Debug)]
 struct Known {
     instrumenter: Instrumenter,
@@ -150,7 +151,7 @@ impl Channel {
     /// The span is that of the message, as for [`Acker::ack`], if the delivery came through this
     /// channel.
     ///
-    /// Cancel safety: once polled, the client tells the broker even if this is dropped; then the
+    /// Cancel safety: once polled, the client settles the delivery even if this is dropped; then the
     /// span ends as handed over. Errors are the client's own; the span is marked as failed.
     pub async fn basic_ack(&self, tag: DeliveryTag, options: BasicAckOptions) -> Result<()> {
         let call = self.get_ref().basic_ack(tag, options);
