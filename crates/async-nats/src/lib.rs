@@ -204,70 +204,57 @@
 //! - `serde`: a [`CreationContext`](otel::CreationContext) can be serialized.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// These docs are about the telemetry.
+// These docs are about the telemetry, and name types that only that has.
 #![cfg_attr(not(feature = "otel"), allow(rustdoc::broken_intra_doc_links))]
+#![warn(unnameable_types)]
 
-#[cfg(feature = "otel")]
-mod batches;
-#[cfg(feature = "otel")]
 pub mod client;
-#[cfg(feature = "otel")]
-mod facts;
-#[cfg(feature = "otel")]
-mod failure;
-#[cfg(feature = "otel")]
+mod consumer;
+mod error_type;
 mod headers;
-#[cfg(feature = "otel")]
-mod incoming;
-#[cfg(all(feature = "jetstream", feature = "otel"))]
 pub mod jetstream;
-#[cfg(feature = "otel")]
 pub mod message;
-#[cfg(feature = "otel")]
 mod outgoing;
-#[cfg(not(feature = "otel"))]
-pub mod pass_through;
-#[cfg(feature = "otel")]
+mod request;
 pub mod semconv;
-#[cfg(feature = "otel")]
-mod sending;
-#[cfg(all(feature = "service", feature = "otel"))]
+mod server;
 pub mod service;
-#[cfg(feature = "otel")]
+#[cfg(feature = "jetstream")]
+mod settle;
 mod subscriber;
 
 /// The client itself, without instrumentation: for the few places that need its own types.
 pub use ::async_nats as bare;
 pub use ::async_nats::*;
-/// What is recorded and what handlers mean: the core of the instrumentation.
-#[cfg(feature = "otel")]
+/// What applications name beside the client: configuration, batches, outcomes. Its module `client`
+/// is for client crates.
 pub use otel_messaging_core as otel;
-/// What handlers mean, where nothing is recorded.
-#[cfg(not(feature = "otel"))]
-pub use otel_messaging_core::pass_through as otel;
 
-#[cfg(not(feature = "otel"))]
-pub use crate::pass_through::Batches;
-#[cfg(feature = "otel")]
 pub use crate::{
-    batches::Batches, client::Client, incoming::Incoming, message::Message, subscriber::Subscriber,
+    client::Client,
+    consumer::{Batches, ClientStream, Incoming},
+    message::Message,
+    subscriber::Subscriber,
 };
 
 /// Connects with the default options and the default instrumentation, as
 /// [`async_nats::connect`] does.
 ///
+/// Cancel safety: dropped before it is connected, there is no client.
+///
 /// # Errors
-/// Those of the client.
-#[cfg(feature = "otel")]
+/// Returns the client's error unchanged.
 pub async fn connect<A: ToServerAddrs>(addrs: A) -> Result<Client, ConnectError> {
     connect_with_options(addrs, ConnectOptions::default()).await
 }
 
-/// [`connect`] with options. [`Client::connect`] takes an instrumentation too.
+/// Connects with these options and the default instrumentation. [`Client::connect`] takes an
+/// instrumentation too.
+///
+/// Cancel safety: dropped before it is connected, there is no client.
 ///
 /// # Errors
-/// Those of the client.
-#[cfg(feature = "otel")]
+/// Returns the client's error unchanged.
 pub async fn connect_with_options<A: ToServerAddrs>(
     addrs: A,
     options: ConnectOptions,

@@ -12,6 +12,7 @@ use crate::{
 };
 
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Instrumentation;
 
 #[derive(Debug)]
@@ -305,6 +306,7 @@ pub fn without_ambient<T>(work: impl FnOnce() -> T) -> T {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct CreationContext;
 
 impl CreationContext {
