@@ -212,6 +212,8 @@ mod properties;
 pub mod semconv;
 mod server;
 mod settle;
+mod settled;
+mod shared;
 mod unsettled;
 
 /// The client itself, without instrumentation: for the few places that need its own types.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use lapin::{
-    Result, message as bare,
+    Result,
     options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions},
-    types::{DeliveryTag, ShortString},
+    types::DeliveryTag,
 };
 use otel_messaging_core::{
-    ActiveOperation, Destination, ErrorType, Failure, Instrumenter, Operation, OperationType,
-    Received, client::Message, client::wrapper, semconv as core,
+    ActiveOperation, Destination, ErrorType, Failure, Instrumenter, Operation, Received,
+    client::Message, client::wrapper, semconv as core,
 };
 
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
     destination::Name,
     error_type,
     hand_over::hand_over,
-    properties::{Visit, ids},
-    semconv, unsettled,
+    semconv,
+    settled::{Settled, Unsettled},
 };
 
 /// Defines the methods that settle a delivery, for a type that has the client's acker behind
@@ -59,9 +59,6 @@ macro_rules! settle_methods {
     };
 }
 pub(crate) use settle_methods;
-
-/// The deliveries of a channel that wait for their settlement.
-pub(crate) type Unsettled = unsettled::Unsettled<Received<Settled>>;
 
 /// Instrumented [`lapin::Acker`]: each call is a settle span, which links to the message and is a
 /// child of the ambient span, else of the span that processed the message first.
@@ -234,42 +231,6 @@ async fn run<T>(
         None => operation.end(),
     }
     result
-}
-
-/// What a settlement says of its message, which may be gone by then.
-#[derive(Debug)]
-pub(crate) struct Settled {
-    name: Name,
-    tag: DeliveryTag,
-    message_id: Option<ShortString>,
-    correlation_id: Option<ShortString>,
-}
-
-impl Settled {
-    pub(crate) fn of(delivery: &bare::Delivery, name: &Name) -> Self {
-        let bare::Delivery { delivery_tag, properties, .. } = delivery;
-        Self {
-            name: name.clone(),
-            tag: *delivery_tag,
-            message_id: properties.message_id().clone(),
-            correlation_id: properties.correlation_id().clone(),
-        }
-    }
-}
-
-impl Message for Settled {
-    fn destination(&self) -> Destination<'_> {
-        self.name.destination()
-    }
-
-    fn header(&self, _: &str) -> Option<&[u8]> {
-        None
-    }
-
-    fn attributes<'a>(&'a self, _: OperationType, visit: Visit<'_, 'a>) {
-        visit(semconv::DELIVERY_TAG, self.tag.into());
-        ids(self.message_id.as_ref(), self.correlation_id.as_ref(), visit);
-    }
 }
 
 impl PartialEq for Acker {

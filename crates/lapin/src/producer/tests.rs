@@ -19,9 +19,9 @@ use otel_messaging_testing::{
 
 use super::*;
 use crate::{
-    connection::Shared,
     destination::{Names, Queues},
     outgoing::Outgoing,
+    shared::Shared,
 };
 
 /// Makes a connection whose frames are the smallest.
