@@ -10,12 +10,12 @@ use lapin::{
 use otel_messaging_core::{Instrumentation, Instrumenter, client::wrapper};
 
 use crate::{
-    connection::Shared,
     destination::{Name, Names},
     origin::Origin,
     outgoing::{Outgoing, Publish},
     server::Server,
-    settle::Unsettled,
+    settled::Unsettled,
+    shared::Shared,
 };
 
 /// Instrumented [`lapin::Channel`]; it dereferences to the client's own for what is not

@@ -5,20 +5,11 @@ mod builder;
 use std::sync::Arc;
 
 use async_rs::{Runtime, traits::RuntimeKit};
-use lapin::{
-    Configuration, ConnectionProperties, Result, runtime, tcp::OwnedTLSConfig, uri::AMQPUri,
-};
-use otel_messaging_core::{Instrumentation, Instrumenter, client::wrapper};
+use lapin::{ConnectionProperties, Result, runtime, tcp::OwnedTLSConfig, uri::AMQPUri};
+use otel_messaging_core::{Instrumentation, client::wrapper};
 
 pub use self::builder::{ConnectionBuilder, DefaultConnectionBuilder};
-use crate::{
-    Channel,
-    destination::Queues,
-    server::{self, Server},
-};
-
-/// The smallest size of a frame, in bytes, that both sides of any connection accept.
-const MIN_FRAME_SIZE: u32 = 4096;
+use crate::{Channel, server::Server, shared::Shared};
 
 /// Instrumented [`lapin::Connection`]; it dereferences to the client's own for what is not
 /// instrumented.
@@ -147,38 +138,11 @@ impl Connection {
     }
 }
 
-/// Wraps a connection with the default instrumentation. Spans and metrics do not name the server:
-/// [`Connection::wrap`] is told.
+/// Wraps a connection with the default instrumentation. Spans and metrics do not name the server, for
+/// which [`Connection::wrap`] takes the URI.
 impl From<lapin::Connection> for Connection {
     fn from(connection: lapin::Connection) -> Self {
         Self::of(connection, None, &Instrumentation::default())
-    }
-}
-
-/// What the channels of a connection have in common.
-pub(crate) struct Shared {
-    pub(crate) instrumenter: Instrumenter,
-    /// `None` if only a channel of the connection is at hand.
-    configuration: Option<Configuration>,
-    pub(crate) queues: Queues,
-}
-
-impl Shared {
-    pub(crate) fn new(
-        configuration: Option<&Configuration>,
-        server: Option<&Server>,
-        instrumentation: &Instrumentation,
-    ) -> Self {
-        Self {
-            instrumenter: server::instrumenter(server, instrumentation),
-            configuration: configuration.cloned(),
-            queues: Queues::default(),
-        }
-    }
-
-    /// Returns how large a frame may be, in bytes. It may change when the client reconnects.
-    pub(crate) fn frame_max(&self) -> usize {
-        self.configuration.as_ref().map_or(MIN_FRAME_SIZE, Configuration::frame_max) as usize
     }
 }
 

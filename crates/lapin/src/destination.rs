@@ -11,9 +11,9 @@ use otel_messaging_core::Destination;
 
 /// Queues that are remembered as temporary; when there are more, all are forgotten.
 const MAX_QUEUES: usize = 4096;
-/// How the names begin that the broker gives to queues.
+/// The beginning of the names that the broker gives to queues.
 const SERVER_NAMED: &str = "amq.gen-";
-/// How the names of queues begin that stand for a client which waits for a reply.
+/// The beginning of the names of reply queues.
 const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 
 /// The name of a destination, and whether it is made to last. Empty if the instrumentation is
@@ -33,7 +33,7 @@ impl Name {
     }
 }
 
-/// Composes names, and keeps the last one: most messages have it too, and share it.
+/// Composes names, and keeps the last one: the next message mostly has the same, and shares it.
 #[derive(Debug, Default)]
 pub(crate) struct Names(Mutex<Arc<str>>);
 

@@ -8,8 +8,8 @@ use otel_messaging_core::ActiveOperation;
 /// Awaits a call of the client, and tells `operation` when the client has taken it: at the first
 /// poll, unless that is an error.
 ///
-/// Cancel safety: dropped after the first poll, the broker is told nevertheless, and the operation
-/// ends as handed over.
+/// Cancel safety: dropped after the first poll, the client goes on, and the operation ends as handed
+/// over.
 pub(crate) async fn hand_over<T>(
     call: impl Future<Output = Result<T>>,
     operation: &mut ActiveOperation,

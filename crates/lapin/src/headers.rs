@@ -11,7 +11,8 @@ use otel_messaging_core::client::{Field, NotInjected};
 const TOO_LARGE: NotInjected = NotInjected::new("the headers would not fit a frame");
 const INVALID_NAME: NotInjected = NotInjected::new("the name of a field is too long for AMQP");
 
-/// The size of a header frame without properties: its own head and end, and the content's head.
+/// The size of a header frame without properties: the head and the end of the frame, and the head
+/// of the content.
 const FRAME_OVERHEAD: usize = 8 + 12;
 
 /// Returns the value of the header called `name`, or else of one that differs from it in case only.
@@ -141,7 +142,7 @@ mod tests {
         BasicProperties::default().with_app_id("shop".into()).with_headers(table.into())
     }
 
-    /// Makes tables and arrays that hold one another.
+    /// Nests tables and arrays.
     fn nest(depth: usize) -> AMQPValue {
         (0..depth).fold(AMQPValue::Void, |inner, level| {
             if level % 2 == 0 {

@@ -115,12 +115,13 @@
 //! **Dropped futures.** The client takes a message, or a settlement, when the future is polled
 //! first. A publish or a settlement that is dropped after that ends as handed over, without an
 //! error; the message counts as sent. `cancelled` means that the client had not taken it: a message
-//! of a batch that was not handed over yet. A process span that is dropped is `cancelled`, too. A
-//! receive that is dropped has no span, and no delivery is lost.
+//! of a batch that was not handed over yet. A handler that is dropped ends its process span as
+//! `cancelled`, too. A wait for a delivery that is dropped has no span; a consumer and its batches
+//! lose no delivery by it.
 //!
 //! **Destinations** are called `{exchange}:{routing key}` where messages are published to, and
-//! `{exchange}:{routing key}:{queue}` where they are delivered from, without what is empty or said
-//! twice; the default exchange alone is `amq.default`. Where routing keys are many, give them a
+//! `{exchange}:{routing key}:{queue}` where they are delivered from, without parts that are empty
+//! or repeated; the default exchange alone is `amq.default`. Where routing keys are many, give them a
 //! [template](otel::InstrumentationBuilder::with_destination_templates). Queues that the broker
 //! named (`amq.gen-…`) are anonymous. Reply queues are temporary, and so are those that were declared
 //! exclusive or auto-deleted over the same connection. These are in no span's name and no metric.
@@ -211,6 +212,8 @@ mod properties;
 pub mod semconv;
 mod server;
 mod settle;
+mod settled;
+mod shared;
 mod unsettled;
 
 /// The client itself, without instrumentation: for the few places that need its own types.

@@ -22,7 +22,8 @@ use crate::{
     origin::Origin,
     properties::{Visit, ids, text},
     semconv, server,
-    settle::{Settled, settle_methods},
+    settle::settle_methods,
+    settled::Settled,
 };
 
 /// Instrumented [`lapin::message::Delivery`]: a delivery with the context it was created in.

@@ -7,7 +7,7 @@ use otel_messaging_core::Instrumenter;
 
 use crate::{
     destination::{Name, Names},
-    settle::Unsettled,
+    settled::Unsettled,
 };
 
 /// A queue that deliveries come from, by a consumer or one by one.

@@ -7,11 +7,11 @@ use otel_messaging_core::{
 };
 
 use crate::{
-    connection::Shared,
     destination::Name,
     headers,
     properties::{Visit, ids, text},
     semconv,
+    shared::Shared,
 };
 
 /// A message to be published: the arguments of [`basic_publish`](crate::Channel::basic_publish) as

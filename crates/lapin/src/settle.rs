@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use lapin::{
-    Result, message as bare,
+    Result,
     options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions},
-    types::{DeliveryTag, ShortString},
+    types::DeliveryTag,
 };
 use otel_messaging_core::{
-    ActiveOperation, Destination, ErrorType, Failure, Instrumenter, Operation, OperationType,
-    Received, client::Message, client::wrapper, semconv as core,
+    ActiveOperation, Destination, ErrorType, Failure, Instrumenter, Operation, Received,
+    client::Message, client::wrapper, semconv as core,
 };
 
 use crate::{
@@ -17,8 +17,8 @@ use crate::{
     destination::Name,
     error_type,
     hand_over::hand_over,
-    properties::{Visit, ids},
-    semconv, unsettled,
+    semconv,
+    settled::{Settled, Unsettled},
 };
 
 /// Defines the methods that settle a delivery, for a type that has the client's acker behind
@@ -30,8 +30,9 @@ macro_rules! settle_methods {
         /// If `multiple`, the span says how many deliveries are acknowledged, provided that all
         /// deliveries of the channel up to this one came through this crate.
         ///
-        /// Cancel safety: once polled, the client tells the broker even if this is dropped; then
-        /// the span ends as handed over. Errors are the client's own; the span is marked as failed.
+        /// Cancel safety: once polled, the client settles the delivery even if this is dropped;
+        /// then the span ends as handed over. Errors are the client's own; the span is marked as
+        /// failed.
         pub async fn ack(&self, options: lapin::options::BasicAckOptions) -> lapin::Result<bool> {
             let call = self.get_ref().ack(options);
             self.settle($crate::semconv::ACK, options.multiple, call).await
@@ -59,16 +60,13 @@ macro_rules! settle_methods {
 }
 pub(crate) use settle_methods;
 
-/// The deliveries of a channel that wait for their settlement.
-pub(crate) type Unsettled = unsettled::Unsettled<Received<Settled>>;
-
 /// Instrumented [`lapin::Acker`]: each call is a settle span, which links to the message and is a
 /// child of the ambient span, else of the span that processed the message first.
 ///
-/// There is no span where the client tells the broker nothing, because the delivery is settled
-/// already. An acker that is poisoned (the channel is gone, and the broker will deliver again)
-/// answers `Ok(false)`, as the client's does; the span's `error.type` is `poisoned`, and it links
-/// to the message only where [`Delivery`](crate::message::Delivery) itself is settled.
+/// There is no span where the client does nothing, because the delivery is settled already. An
+/// acker that is poisoned (the channel is gone, and the broker will deliver again) answers
+/// `Ok(false)`, as the client's does; the span's `error.type` is `poisoned`, and it links to the
+/// message only where [`Delivery`](crate::message::Delivery) itself is settled.
 #[derive(Clone)]
 pub struct Acker {
     bare: lapin::Acker,
@@ -78,7 +76,7 @@ pub struct Acker {
 
 wrapper!(Acker: lapin::Acker);
 
-/// What an acker tells of its delivery.
+/// What an acker's spans and metrics say of its delivery.
 #[derive(Clone, Debug)]
 struct Known {
     instrumenter: Instrumenter,
@@ -150,7 +148,7 @@ impl Channel {
     /// The span is that of the message, as for [`Acker::ack`], if the delivery came through this
     /// channel.
     ///
-    /// Cancel safety: once polled, the client tells the broker even if this is dropped; then the
+    /// Cancel safety: once polled, the client settles the delivery even if this is dropped; then the
     /// span ends as handed over. Errors are the client's own; the span is marked as failed.
     pub async fn basic_ack(&self, tag: DeliveryTag, options: BasicAckOptions) -> Result<()> {
         let call = self.get_ref().basic_ack(tag, options);
@@ -233,42 +231,6 @@ async fn run<T>(
         None => operation.end(),
     }
     result
-}
-
-/// What a settlement says of its message, which may be gone by then.
-#[derive(Debug)]
-pub(crate) struct Settled {
-    name: Name,
-    tag: DeliveryTag,
-    message_id: Option<ShortString>,
-    correlation_id: Option<ShortString>,
-}
-
-impl Settled {
-    pub(crate) fn of(delivery: &bare::Delivery, name: &Name) -> Self {
-        let bare::Delivery { delivery_tag, properties, .. } = delivery;
-        Self {
-            name: name.clone(),
-            tag: *delivery_tag,
-            message_id: properties.message_id().clone(),
-            correlation_id: properties.correlation_id().clone(),
-        }
-    }
-}
-
-impl Message for Settled {
-    fn destination(&self) -> Destination<'_> {
-        self.name.destination()
-    }
-
-    fn header(&self, _: &str) -> Option<&[u8]> {
-        None
-    }
-
-    fn attributes<'a>(&'a self, _: OperationType, visit: Visit<'_, 'a>) {
-        visit(semconv::DELIVERY_TAG, self.tag.into());
-        ids(self.message_id.as_ref(), self.correlation_id.as_ref(), visit);
-    }
 }
 
 impl PartialEq for Acker {

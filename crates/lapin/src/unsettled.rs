@@ -177,7 +177,7 @@ mod tests {
         unsettled.add(2, Some(20));
         assert_eq!(unsettled.settle(5, false), (None, None), "this one is gone");
         assert_eq!(unsettled.settle(2, true), (Some(20), Some(2)));
-        // None of the first connection was settled.
+        // No delivery of the first connection was settled.
         let unsettled = with(1..=5);
         unsettled.add(1, Some(10));
         assert_eq!(unsettled.settle(1, true), (Some(10), Some(1)));

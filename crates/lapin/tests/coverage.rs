@@ -157,7 +157,7 @@ fn our_types_implement_what_the_clients_do() {
     for (name, traits) in listed {
         let ours = ours.traits(None, name);
         for missing in traits.difference(&ours) {
-            // By a macro; other tests would not compile without.
+            // A macro implements it; other tests would not compile without.
             assert_eq!(missing, "Debug", "{name} does not implement {missing}");
         }
     }

@@ -1,4 +1,4 @@
-//! Deliveries without a broker: where their facts are, whatever their headers hold.
+//! Deliveries without a broker: how they are described, processed and settled.
 
 #![cfg(feature = "otel")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
@@ -85,7 +85,7 @@ fn expected(
     span(format!("{verb} {destination}")).kind(span_kind).attributes(attributes)
 }
 
-/// The conventions' table of names on the consumer's side, and what it leaves out.
+/// Composes names as the conventions' table for consumers says.
 #[tokio::test]
 async fn names_are_composed_as_the_conventions_say() {
     let telemetry = Telemetry::new();
@@ -132,7 +132,7 @@ async fn a_context_is_found_in_every_form_that_others_write() {
     }
 }
 
-/// Whatever is in the header, the delivery is processed, and is as it was.
+/// Processes a delivery whatever its headers hold, and leaves it as it was.
 #[tokio::test]
 async fn poisoned_headers_are_no_context_and_no_harm() {
     let telemetry = Telemetry::new();
@@ -181,14 +181,14 @@ async fn poisoned_headers_are_no_context_and_no_harm() {
             .iter()
             .find(|attribute| attribute.key.as_str() == core::MESSAGE_CONVERSATION_ID);
         assert_eq!(conversation.unwrap().value.as_str(), long);
-        // Not by equality, which NaN has not.
+        // Compared as text, as NaN does not equal itself.
         let (found, sent) = (delivery.properties.headers(), Some(headers));
         assert_eq!(format!("{found:?}"), format!("{sent:?}"));
         telemetry.clear();
     }
 }
 
-/// Each way of settling by the acker, when the delivery itself is gone.
+/// Settles by the acker, when the delivery itself is gone.
 #[tokio::test]
 async fn an_acker_knows_its_message() {
     let telemetry = Telemetry::new();
@@ -218,7 +218,7 @@ async fn an_acker_knows_its_message() {
     }
 }
 
-/// Each way of settling the delivery, which the broker does not know.
+/// Settles the delivery itself.
 #[tokio::test]
 async fn settling_is_linked_and_a_child_of_the_first_processing() {
     let telemetry = Telemetry::new();
@@ -228,7 +228,7 @@ async fn settling_is_linked_and_a_child_of_the_first_processing() {
         let delivery = Delivery::from_bare(mock("shop", "", headers), "q".into(), &instrumenter);
         delivery.process(async {}).await;
         let first = telemetry.spans()[0].span_context.clone();
-        // A repetition is not the parent.
+        // The second process span is not the parent.
         delivery.process(async {}).await;
         telemetry.clear();
         let settled = match verb {
@@ -244,7 +244,7 @@ async fn settling_is_linked_and_a_child_of_the_first_processing() {
     }
 }
 
-/// A propagator that panics whatever it is called for.
+/// Panics whatever it is called for.
 #[derive(Debug)]
 struct PanickingPropagator;
 
@@ -279,7 +279,7 @@ async fn a_propagator_that_panics_costs_the_context_only() {
     ]);
 }
 
-/// The fields are the client's, to be read, changed and moved out.
+/// Reads, changes and moves out the client's fields.
 #[tokio::test]
 async fn a_delivery_is_the_clients_own_in_every_other_respect() {
     let instrumenter = Instrumenter::disabled();
@@ -304,7 +304,7 @@ async fn a_delivery_is_the_clients_own_in_every_other_respect() {
     assert_eq!(handled, Ok(1));
 }
 
-/// What the client's can be given to, ours can: another task, another thread.
+/// Checks that values can be sent to other tasks and shared between threads, as the client's can.
 #[test]
 fn everything_can_be_sent_and_shared() {
     fn is<T: Send + Sync + Unpin + 'static>() {}

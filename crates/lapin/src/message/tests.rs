@@ -11,8 +11,8 @@ use super::*;
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Counts what one delivery allocates beyond the client's own, from its hand-over to its drop;
-/// `settle` is what is done with it meanwhile.
+/// Counts the allocations for one delivery, from its hand-over to its drop, beside those of the
+/// client. `settle` is what is done with it meanwhile.
 #[track_caller]
 fn allocations(instrumentation: &Instrumentation, settle: fn(&Delivery)) -> u64 {
     assert!(is_counting());
@@ -23,7 +23,7 @@ fn allocations(instrumentation: &Instrumentation, settle: fn(&Delivery)) -> u64 
         .collect();
     let mut deliver = |delivery| settle(&Delivery::extract(&origin, delivery));
     let last = bare.pop().unwrap();
-    // The first ones build what is built once.
+    // The first deliveries build what is built once.
     bare.into_iter().for_each(&mut deliver);
     count(|| deliver(last))
 }
@@ -49,7 +49,7 @@ fn a_delivery_allocates_nothing_unless_it_is_settled_in_a_span() {
     assert_eq!(allocations(&without_settle_spans, acknowledge), 0);
     let without_tracing = traced(|builder| builder.with_tracing(false));
     assert_eq!(allocations(&without_tracing, acknowledge), 0);
-    // What the message and the copy that its acker finds have in common.
+    // The progress that the message shares with the copy for its acker.
     let with_settle_spans = traced(|builder| builder);
     assert_eq!(allocations(&with_settle_spans, |_| ()), 1);
 }

@@ -19,12 +19,12 @@ use otel_messaging_testing::{
 
 use super::*;
 use crate::{
-    connection::Shared,
     destination::{Names, Queues},
     outgoing::Outgoing,
+    shared::Shared,
 };
 
-/// Shares what the channels of a connection share, for a connection whose frames are the smallest.
+/// Makes a connection whose frames are the smallest.
 fn connection(telemetry: &Telemetry) -> Shared {
     let instrumentation = Instrumentation::builder()
         .with_tracer_provider(telemetry.tracer_provider())
@@ -40,7 +40,7 @@ fn outgoing(connection: &Shared, headers: FieldTable) -> Outgoing<'_> {
     Outgoing { publish, name: Names::default().published("", "q", &Queues::default()), connection }
 }
 
-/// Publishes a message by this call of the client, which is polled once.
+/// Publishes a message and polls once. `call` is what the client does.
 fn publish(
     connection: &Shared,
     call: impl Future<Output = Result<lapin::PublisherConfirm>>,
@@ -70,9 +70,9 @@ fn sent(verb: &'static str, operation: OperationType, size: usize) -> ExpectedSp
         ])
 }
 
-/// The flags of the properties and an empty table.
+/// The size of properties with an empty table: the flags and the length of the table.
 const EMPTY: usize = 2 + 4;
-/// A name, a type, a length and a value.
+/// The size of the context in a table: a name, a type, a length and a value.
 const TRACEPARENT: usize = (1 + "traceparent".len()) + 1 + 4 + 55;
 
 #[test]

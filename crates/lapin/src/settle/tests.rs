@@ -37,7 +37,7 @@ fn deliver(origin: &Origin, tag: DeliveryTag) -> Delivery {
     Delivery::extract(origin, bare::Delivery::mock(tag, "".into(), "q".into(), false, Vec::new()))
 }
 
-/// Settles a delivery by its acker, by this call of the client.
+/// Settles a delivery by its acker. `call` is what the client does.
 fn settle(
     origin: &Origin,
     tag: DeliveryTag,
@@ -47,7 +47,7 @@ fn settle(
     poll_once(acker.settle_message(None::<&Received<Settled>>, semconv::ACK, false, call))
 }
 
-/// Settles a delivery by its tag, by this call of the client.
+/// Settles a delivery by its tag. `call` is what the client does.
 fn settle_tag(
     origin: &Origin,
     tag: DeliveryTag,
@@ -81,14 +81,14 @@ fn a_settlement_that_is_dropped_was_taken_by_the_client() {
     telemetry.assert_spans([settled(1)]);
     telemetry.clear();
 
-    // Unless that is an error.
+    // The client refuses it.
     let error = || Error::from(ErrorKind::ChannelsLimitReached);
     assert_eq!(settle(&origin, 2, ready(Err(error()))), Poll::Ready(Err(error())));
     let description = error().to_string();
     telemetry.assert_spans([settled(2).error("ChannelsLimitReached", Some(&description))]);
     telemetry.clear();
 
-    // By tag, it is the same.
+    // The same by tag.
     let unpolled = deliver(&origin, 3);
     assert_eq!(settle_tag(&origin, 3, false, pending()), Poll::Pending);
     telemetry.assert_spans([settled(3)]);
@@ -127,7 +127,7 @@ fn a_tag_finds_its_message_and_what_processed_it_first() {
     telemetry.assert_spans([unknown]);
 }
 
-/// A delivery is settled as itself, also where its channel has forgotten it.
+/// The delivery settles itself, although its channel has forgotten it.
 #[test]
 fn a_delivery_that_is_forgotten_is_settled_as_itself() {
     let telemetry = Telemetry::new();
@@ -153,7 +153,7 @@ fn deliveries_that_need_no_settlement_are_not_counted() {
     telemetry.assert_spans([settled(3).attributes([(core::BATCH_MESSAGE_COUNT, 1.into())])]);
 }
 
-/// One that is settled by itself is counted no more, by whatever way.
+/// Each delivery is counted by one settlement only.
 #[test]
 fn several_are_counted_without_those_that_are_settled_before() {
     let telemetry = Telemetry::new();
@@ -181,7 +181,7 @@ fn nothing_is_kept_where_settling_makes_no_spans() {
         let unsettled = origin.unsettled.as_ref().unwrap();
         assert!(unsettled.settle(7, false).0.is_none());
         assert_eq!(Arc::strong_count(unsettled), 1);
-        // The metric names the destination nevertheless.
+        // The metric names the destination.
         let acked = poll_once(delivery.acker.ack(BasicAckOptions::default()));
         assert_eq!(acked, Poll::Ready(Ok(true)));
         telemetry.assert_spans([]);
