@@ -1,7 +1,7 @@
 //! JetStream.
 //!
-//! Mirrors [`async_nats::jetstream`]. Key-value and object stores are not instrumented: they belong
-//! to types of the client which publish by themselves.
+//! Mirrors `async_nats::jetstream`. Key-value and object stores are not instrumented: they belong to
+//! types of the client which publish by themselves.
 #![cfg_attr(
     not(feature = "jetstream"),
     doc = "",

@@ -1,14 +1,14 @@
 //! Services: receives, processes and answers requests.
 //!
-//! Mirrors [`async_nats::service`]:
+//! Mirrors `async_nats::service`:
 //!
 //! ```no_run
+//! # #[cfg(feature = "service")] mod shop {
 //! use futures::StreamExt;
 //! use otel_messaging_async_nats as async_nats;
 //! use async_nats::service::ServiceExt;
 //!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), async_nats::Error> {
+//! # async fn serve() -> Result<(), async_nats::Error> {
 //! let client = async_nats::connect("localhost").await?;
 //! let service = client.service_builder().start("shop", "1.0.0").await?;
 //! let mut prices = service.endpoint("prices").await?;
@@ -16,6 +16,7 @@
 //!     request.process(request.respond(Ok("7".into()))).await?; // answered in the process span
 //! }
 //! # Ok(())
+//! # }
 //! # }
 //! ```
 #![cfg_attr(
