@@ -1,7 +1,5 @@
-//! Without the feature `otel`, a wrapper allocates no more than the client itself.
-//!
-//! The one exception is the client's: `rdkafka` boxes nothing for us, but a stream of batches keeps
-//! its timer in a box, in both builds.
+//! Without the feature `otel`, a wrapper allocates no more than the client itself. (A stream of
+//! batches, which the clients do not have, keeps its timer in a box in both builds.)
 #![cfg(not(feature = "otel"))]
 #![allow(clippy::expect_used, reason = "panicking is how tests tell")]
 
@@ -12,7 +10,7 @@ use std::{
 };
 
 use allocation_counter::measure;
-use otel_messaging::{lapin, rdkafka};
+use otel_messaging::{async_nats, lapin, rdkafka};
 use rdkafka::{
     ClientConfig, bare,
     message::OwnedMessage,
@@ -72,6 +70,26 @@ fn r30_rabbitmq_deliveries_cost_what_the_client_takes() {
     let ours = allocations(|| {
         let delivery = Delivery::from(mock());
         ready(delivery.process(async { Ok::<_, ()>(()) })).expect("it is handled");
+    });
+    assert_eq!(ours, by_client);
+}
+
+#[test]
+fn r30_nats_messages_cost_what_the_client_takes() {
+    use async_nats::{Message, bare};
+    let message = || bare::Message {
+        subject: "orders".into(),
+        reply: None,
+        payload: "7 apples".into(),
+        headers: None,
+        status: None,
+        description: None,
+        length: 8,
+    };
+    let by_client = allocations(|| drop(message()));
+    let ours = allocations(|| {
+        let message = Message::from(message());
+        ready(message.process(async { Ok::<_, ()>(()) })).expect("it is handled");
     });
     assert_eq!(ours, by_client);
 }
