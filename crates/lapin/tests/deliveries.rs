@@ -5,11 +5,7 @@
 
 use std::{collections::BTreeMap, future::Pending};
 
-use opentelemetry::{
-    Context,
-    propagation::{Extractor, Injector, TextMapPropagator, text_map_propagator::FieldIter},
-    trace::SpanKind,
-};
+use opentelemetry::trace::SpanKind;
 use otel_messaging_lapin::{
     Acker, BasicProperties, Batches, Channel, Connection, ConnectionProperties, Consumer, Publish,
     PublisherConfirm, bare,
@@ -26,6 +22,7 @@ use otel_messaging_lapin::{
 };
 use otel_messaging_testing::{
     attributes::ExpectedValue,
+    faults::Panics,
     spans::{ExpectedSpan, remote, span},
     telemetry::Telemetry,
 };
@@ -244,30 +241,10 @@ async fn settling_is_linked_and_a_child_of_the_first_processing() {
     }
 }
 
-/// Panics whatever it is called for.
-#[derive(Debug)]
-struct PanickingPropagator;
-
-impl TextMapPropagator for PanickingPropagator {
-    fn inject_context(&self, _: &Context, _: &mut dyn Injector) {
-        panic!("this propagator panics, as the test wants")
-    }
-
-    fn extract_with_context(&self, _: &Context, _: &dyn Extractor) -> Context {
-        panic!("this propagator panics, as the test wants")
-    }
-
-    fn fields(&self) -> FieldIter<'_> {
-        panic!("this propagator panics, as the test wants")
-    }
-}
-
 #[tokio::test]
 async fn a_propagator_that_panics_costs_the_context_only() {
     let telemetry = Telemetry::new();
-    let instrumenter = instrumenter(&telemetry, |builder| {
-        builder.with_propagator(Propagation::custom(PanickingPropagator))
-    });
+    let instrumenter = instrumenter(&telemetry, |builder| Panics::InPropagator.choose(builder));
     let headers = table([("traceparent", text(TRACEPARENT))]);
     let delivery = Delivery::from_bare(mock("", "q", headers), "q".into(), &instrumenter);
     assert!(!delivery.creation_context().is_valid());

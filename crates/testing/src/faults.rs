@@ -1,4 +1,4 @@
-//! Telemetry code that panics.
+//! Telemetry code that panics, to test that it never reaches the client.
 
 use opentelemetry::{
     Context, KeyValue,
@@ -9,23 +9,35 @@ use opentelemetry_sdk::{
     error::OTelSdkResult,
     trace::{SamplingResult, SdkTracerProvider, ShouldSample, Span, SpanData, SpanProcessor},
 };
+use otel_messaging_core::{InstrumentationBuilder, Propagation};
 
-/// Where a tracer provider panics.
+/// Says where telemetry code panics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Panics {
+pub enum Panics {
+    /// In the sampler.
     InSampler,
+    /// In a span processor, when a span starts.
     WhenSpansStart,
+    /// In a span processor, when a span ends.
     WhenSpansEnd,
+    /// In the propagator, whatever it is called for.
+    InPropagator,
 }
 
 impl Panics {
-    pub(super) const ALL: [Self; 3] = [Self::InSampler, Self::WhenSpansStart, Self::WhenSpansEnd];
+    /// All places.
+    pub const ALL: [Self; 4] =
+        [Self::InSampler, Self::WhenSpansStart, Self::WhenSpansEnd, Self::InPropagator];
 
-    pub(super) fn provider(self) -> SdkTracerProvider {
-        let builder = SdkTracerProvider::builder().with_span_processor(self);
+    /// Adds the code that panics to an instrumentation.
+    pub fn choose(self, builder: InstrumentationBuilder) -> InstrumentationBuilder {
+        let provider = SdkTracerProvider::builder().with_span_processor(self);
         match self {
-            Self::InSampler => builder.with_sampler(self).build(),
-            Self::WhenSpansStart | Self::WhenSpansEnd => builder.build(),
+            Self::InSampler => builder.with_tracer_provider(provider.with_sampler(self).build()),
+            Self::WhenSpansStart | Self::WhenSpansEnd => {
+                builder.with_tracer_provider(provider.build())
+            }
+            Self::InPropagator => builder.with_propagator(Propagation::custom(PanickingPropagator)),
         }
     }
 }
@@ -62,9 +74,9 @@ impl SpanProcessor for Panics {
     }
 }
 
-/// A propagator that panics whatever it is called for.
+/// A propagator that panics, whatever it is called for.
 #[derive(Debug)]
-pub(super) struct PanickingPropagator;
+pub struct PanickingPropagator;
 
 impl TextMapPropagator for PanickingPropagator {
     fn inject_context(&self, _: &Context, _: &mut dyn Injector) {
