@@ -14,8 +14,9 @@ use rdkafka::{
     consumer::{CommitMode, Consumer, DefaultConsumerContext, StreamConsumer},
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, Header as RecordHeader, Headers as _, OwnedHeaders, OwnedMessage},
-    otel::{Batch, CreationContext, Instrumentation, OperationType},
+    otel::{Batch, CreationContext, Instrumentation, Operation, OperationType, System},
     producer::{FutureProducer, FutureRecord, Producer, future_producer::OwnedDeliveryResult},
+    semconv,
     util::Timeout,
 };
 use tokio::time::timeout;
@@ -133,15 +134,12 @@ impl<C: Cluster> Kafka<C> {
 impl<C: Cluster> Broker for Kafka<C> {
     type Message<'a> = BorrowedMessage<'a>;
 
-    const SYSTEM: &'static str = "kafka";
-    const SCOPE: (&'static str, &'static str) =
-        ("otel-messaging-rdkafka", env!("CARGO_PKG_VERSION"));
-    const SEND: &'static str = "send";
-    const RECEIVE: &'static str = "poll";
-    const SETTLE: Option<&'static str> = Some("commit");
+    const SYSTEM: System = semconv::SYSTEM;
+    const SEND: Operation = semconv::SEND;
+    const RECEIVE: Operation = semconv::POLL;
+    const SETTLE: Option<Operation> = Some(semconv::COMMIT);
     const HEADERS: Headers =
         Headers { binary: true, null: true, duplicate: true, longest: 1 << 20 };
-    const KEY: Option<&'static str> = Some("messaging.kafka.message.key");
     const ENVELOPE_SIZE: bool = true;
     const PARTITIONS: bool = true;
     const ANSWERS_AFTER_DROP: bool = true;
@@ -213,10 +211,6 @@ impl<C: Cluster> Broker for Kafka<C> {
         self.cluster.topic(name)
     }
 
-    async fn spawn(future: impl Future<Output = ()> + Send + 'static) -> bool {
-        tokio::spawn(future).await.is_ok()
-    }
-
     fn client(&self, operation: OperationType) -> Client {
         let sends = matches!(operation, OperationType::Create | OperationType::Send);
         Client {
@@ -238,7 +232,7 @@ impl<C: Cluster> Broker for Kafka<C> {
         self.result(producer.send(record, timeout).await)
     }
 
-    async fn send_created(
+    async fn send_with_context(
         &self,
         message: Outgoing,
         creation: &CreationContext,
@@ -246,7 +240,7 @@ impl<C: Cluster> Broker for Kafka<C> {
         self.make_topics([&*message.destination]).await;
         let topic = self.cluster.topic(&message.destination);
         let record = record(&message, &topic);
-        self.result(self.producer.send_created(record, creation, PATIENCE).await)
+        self.result(self.producer.send_with_context(record, creation, PATIENCE).await)
     }
 
     async fn send_and_forget(&self, message: Outgoing) {
@@ -291,15 +285,6 @@ impl<C: Cluster> Broker for Kafka<C> {
 
     async fn receive_nothing(&self) {
         assert!(self.consumer.recv().now_or_never().is_none());
-    }
-
-    async fn process_with<'a, F>(
-        message: BorrowedMessage<'a>,
-        handler: impl FnOnce(BorrowedMessage<'a>) -> F + Send,
-    ) where
-        F: Future<Output = ()> + Send,
-    {
-        message.process_with(handler).await;
     }
 
     async fn settle<'a>(&'a self, message: &BorrowedMessage<'a>) -> Result<(), Failing> {
