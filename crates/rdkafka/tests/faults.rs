@@ -39,6 +39,7 @@ use rdkafka::{
     semconv as kafka,
 };
 use support::{Kafka, PATIENCE, consumed, durations, in_partition, sent};
+use tokio::time::timeout;
 
 /// Where telemetry code panics.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -239,14 +240,17 @@ async fn every_delivery_future_completes() {
         let kafka = panics.kafka();
         let producer = kafka.producer();
         let record = || FutureRecord::<str, str>::to("orders").payload("x");
-        for offset in 0..4 {
-            let report = producer.send_result(record()).map_err(|(error, _)| error).unwrap();
-            assert_eq!(report.await.unwrap().unwrap().offset, offset, "{panics:?}");
-        }
-        assert_eq!(producer.send(record(), PATIENCE).await.unwrap().offset, 4, "{panics:?}");
-        let batch = producer.send_batch([record(), record()], PATIENCE).await;
-        let offsets: Vec<_> = batch.into_iter().map(|sent| sent.unwrap().offset).collect();
-        assert_eq!(offsets, [5, 6], "{panics:?}");
+        let sends = async {
+            for offset in 0..4 {
+                let report = producer.send_result(record()).map_err(|(error, _)| error).unwrap();
+                assert_eq!(report.await.unwrap().unwrap().offset, offset, "{panics:?}");
+            }
+            assert_eq!(producer.send(record(), PATIENCE).await.unwrap().offset, 4, "{panics:?}");
+            let batch = producer.send_batch([record(), record()], PATIENCE).await;
+            let offsets: Vec<_> = batch.into_iter().map(|sent| sent.unwrap().offset).collect();
+            assert_eq!(offsets, [5, 6], "{panics:?}");
+        };
+        timeout(PATIENCE, sends).await.expect("every send completes");
     }
 }
 
