@@ -33,6 +33,7 @@ use rdkafka::{
     semconv as kafka,
 };
 use support::{Kafka, PATIENCE, consumed, durations, in_partition, sent};
+use tokio::time::timeout;
 
 /// Where telemetry code panics: in all that the suite knows, or in the span when the report comes.
 #[derive(Clone, Copy, Debug)]
@@ -170,14 +171,17 @@ async fn every_delivery_future_completes() {
         let kafka = fault.kafka();
         let producer = kafka.producer();
         let record = || FutureRecord::<str, str>::to("orders").payload("x");
-        for offset in 0..4 {
-            let report = producer.send_result(record()).map_err(|(error, _)| error).unwrap();
-            assert_eq!(report.await.unwrap().unwrap().offset, offset, "{fault:?}");
-        }
-        assert_eq!(producer.send(record(), PATIENCE).await.unwrap().offset, 4, "{fault:?}");
-        let batch = producer.send_batch([record(), record()], PATIENCE).await;
-        let offsets: Vec<_> = batch.into_iter().map(|sent| sent.unwrap().offset).collect();
-        assert_eq!(offsets, [5, 6], "{fault:?}");
+        let sends = async {
+            for offset in 0..4 {
+                let report = producer.send_result(record()).map_err(|(error, _)| error).unwrap();
+                assert_eq!(report.await.unwrap().unwrap().offset, offset, "{fault:?}");
+            }
+            assert_eq!(producer.send(record(), PATIENCE).await.unwrap().offset, 4, "{fault:?}");
+            let batch = producer.send_batch([record(), record()], PATIENCE).await;
+            let offsets: Vec<_> = batch.into_iter().map(|sent| sent.unwrap().offset).collect();
+            assert_eq!(offsets, [5, 6], "{fault:?}");
+        };
+        timeout(PATIENCE, sends).await.expect("every send completes");
     }
 }
 

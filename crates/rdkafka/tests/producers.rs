@@ -113,6 +113,8 @@ async fn a_full_queue_is_waited_for_as_long_as_asked() {
     let full = kafka.span(kafka::SEND, Some("orders"));
     let full = full.error("QueueFull", Some(&description(RDKafkaErrorCode::QueueFull)));
     kafka.telemetry.assert_spans([full]);
+    let labels = failed("QueueFull", kafka.labels(kafka::SEND, Some("orders")));
+    kafka.telemetry.assert_metrics([durations([(1, labels)])]);
 
     kafka.telemetry.clear();
     let third = producer.send(record("third"), PATIENCE);

@@ -40,13 +40,12 @@ impl DeliveryFuture {
     /// Waits for the report of a record that the client has taken.
     pub(super) fn new(
         bare: bare::DeliveryFuture,
-        mut operation: ActiveOperation,
+        operation: ActiveOperation,
         instrumenter: &Instrumenter,
     ) -> Self {
         if !instrumenter.is_enabled() {
             return Self(Delivering::Bare(bare));
         }
-        operation.handed_over();
         let report = Arc::new(Report {
             state: Mutex::new(State::Waiting { bare, operation, waiter: None }),
             instrumenter: instrumenter.clone(),

@@ -13,7 +13,7 @@ use crate::{error_type::Failed, semconv};
 /// It runs in the thread that polls the producer, and a panic there would end all deliveries of the
 /// producer. So this always returns.
 pub(super) fn end(mut operation: ActiveOperation, report: Result<(i32, i64), &KafkaError>) {
-    // What counts as sent does not depend on what follows.
+    // The client has taken the record: it counts as sent, whatever follows.
     operation.handed_over();
     let end = || match report {
         Ok((partition, offset)) => {
