@@ -1,16 +1,27 @@
-//! OpenTelemetry instrumentation for [`rdkafka`]: change one import, and every record
-//! carries its trace context, every producer and consumer has its spans, links and metrics, as the
+//! OpenTelemetry instrumentation for [`rdkafka`] (Apache Kafka): every record carries its trace
+//! context, and every producer and consumer has spans, links and metrics, as the
 //! [messaging conventions v1.44.0](https://opentelemetry.io/docs/specs/semconv/messaging/) ask.
 //!
 //! # Quick start
 //!
-//! This crate mirrors the client's modules. One line changes, and the handler gets its span:
+//! Rename the dependency. This crate has the client's modules and names, so no source line changes:
+//!
+//! ```toml
+//! [dependencies]
+//! rdkafka = { package = "otel-messaging-rdkafka", version = "0.1" }
+//! bare-rdkafka = { package = "rdkafka", version = "0.39" } # was: rdkafka = "0.39"
+//! ```
+//!
+//! The second line turns on the client's features: by default its tokio runtime and gzip, and those
+//! that you name, such as `ssl`.
+//!
+//! Or keep the dependency's name, and change one import a file:
 //!
 //! ```
 //! use otel_messaging_rdkafka as rdkafka; // was: the rdkafka crate itself
 //! use rdkafka::{
 //!     ClientConfig, Message,
-//!     consumer::{Consumer, StreamConsumer},
+//!     consumer::{CommitMode, Consumer, StreamConsumer},
 //!     producer::{FutureProducer, FutureRecord},
 //! };
 //! use std::time::Duration;
@@ -24,12 +35,13 @@
 //! # config.set("auto.offset.reset", "earliest").set("group.protocol", "consumer");
 //! let producer: FutureProducer = config.create()?; // as before
 //! let order = FutureRecord::to("orders").key("7").payload("7 apples");
-//! producer.send(order, Duration::ZERO).await.map_err(|(error, _)| error)?;
+//! producer.send(order, Duration::ZERO).await.map_err(|(error, _)| error)?; // send span
 //!
 //! let consumer: StreamConsumer = config.create()?;
 //! consumer.subscribe(&["orders"])?;
-//! let order = consumer.recv().await?; // receive span, linked to the send span
-//! order.process(handle(&order)).await?; // process span, linked, current inside
+//! let order = consumer.recv().await?; // receive span, which links to the send span
+//! order.process(handle(&order)).await?; // new: process span, current inside `handle`
+//! consumer.commit_message(&order, CommitMode::Async)?; // settle span, a child of the process span
 //! # Ok(())
 //! # }
 //! async fn handle(order: &impl Message) -> Result<(), std::fmt::Error> {
@@ -38,37 +50,44 @@
 //! }
 //! ```
 //!
-//! Telemetry goes to the global providers, whenever they are set. For others, and for every other
-//! choice, give each client an [`Instrumentation`](otel::Instrumentation):
+//! Spans and metrics go to the global providers, whenever they are set. For every other choice, make
+//! an [`Instrumentation`](otel::Instrumentation), and give it to a new client or wrap the one that
+//! you have:
 //!
 //! ```
 //! use otel_messaging_rdkafka as rdkafka;
 //! use rdkafka::{
-//!     ClientConfig, client::DefaultClientContext,
+//!     ClientConfig, bare,
+//!     consumer::{DefaultConsumerContext, StreamConsumer},
 //!     otel::{Instrumentation, ProcessParent},
 //!     producer::FutureProducer,
 //! };
 //!
-//! # fn main() -> Result<(), rdkafka::error::KafkaError> {
-//! # let config = ClientConfig::new();
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), rdkafka::error::KafkaError> {
+//! # let mut config = ClientConfig::new();
+//! # config.set("group.id", "billing");
 //! let instrumentation = Instrumentation::builder()
-//!     .with_process_parent(ProcessParent::CreationContextIfNoAmbient)
-//!     .with_message_keys(true)
+//!     .with_process_parent(ProcessParent::CreationContextIfNoAmbient) // one trace, not two
 //!     .build();
-//! let producer: FutureProducer =
-//!     FutureProducer::create(&config, DefaultClientContext, &instrumentation)?;
+//! let consumer: StreamConsumer =
+//!     StreamConsumer::create(&config, DefaultConsumerContext, &instrumentation)?;
+//!
+//! let existing: bare::producer::FutureProducer = config.create()?;
+//! let producer = FutureProducer::wrap(existing, &instrumentation);
 //! # Ok(())
 //! # }
 //! ```
 //!
+//! A [message] can be made of the client's own, in tests for example.
+//!
 //! # Batches
 //!
 //! [`batches`](consumer::StreamConsumer::batches) collects messages without losing one in a
-//! `select!`, with ONE receive span a batch; the batch's
-//! [`process`](otel::Batch::process) makes ONE process span that links to every message. Links
-//! that the SDK would cut off (past 128, or its `OTEL_SPAN_LINK_COUNT_LIMIT`) go to zero-length
-//! child spans; raise the limit in the SDK and
-//! [tell us](otel::builder::InstrumentationBuilder::with_link_limit) to have them all on one.
+//! `select!`. Each batch has ONE receive span, and its [`process`](otel::Batch::process) makes ONE
+//! process span that links to every message. Links past the SDK's limit (128, or
+//! `OTEL_SPAN_LINK_COUNT_LIMIT`) go to zero-length child spans; raise the limit in the SDK and in
+//! [`with_link_limit`](otel::InstrumentationBuilder::with_link_limit) to have all on one span.
 //!
 //! ```
 //! # use otel_messaging_rdkafka as rdkafka;
@@ -100,119 +119,118 @@
 //! # }
 //! ```
 //!
-//! A producer's `send_batch` is the other end: a create span for each record, and one send span
-//! that links to them.
+//! [`send_batch`](producer::FutureProducer::send_batch) of each producer sends several records as
+//! one batch.
 //!
 //! # What is emitted
 //!
-//! | span | kind | from | ends | links to |
+//! | span | kind | made by | ends | links to |
 //! |---|---|---|---|---|
 //! | `send {topic}` | PRODUCER | `send`, `send_result` | with the delivery report | a context that the record carried |
 //! | `create {topic}` | PRODUCER | each record of `send_batch` | at once | a context that the record carried |
-//! | `send {topic}` | CLIENT | `send_batch`, `send_created` | with the last delivery report | every record's context |
+//! | `send {topic}` | CLIENT | `send_batch`, `send_with_context` | with the last delivery report | every record's context |
 //! | `poll {topic}` | CLIENT | `recv`, `poll`, `stream`, `iter`, `batches` | at the hand-over | every message's context |
-//! | `process {topic}` | CONSUMER | `process` and its sisters | with the handler's result | every message's context |
+//! | `process {topic}` | CONSUMER | `process` in its forms | with the handler's result | every message's context |
 //! | `commit {topic}` | CLIENT | `commit…`, `send_offsets_to_transaction` | with the call | the message's context, if one is given |
 //!
-//! Attributes: `messaging.system`, `messaging.operation.name` and `.type`,
+//! **Dropped futures.** Once the client has taken a record, its span ends with the delivery report,
+//! also when the future is dropped. `cancelled` means that the client had not taken it: the future
+//! was dropped while the queue was full. A process span that is dropped is `cancelled`, too. A
+//! receive that is dropped has no span, and no message is lost.
+//!
+//! **Attributes**: `messaging.system`, `messaging.operation.name` and `.type`,
 //! `messaging.destination.name` and `.partition.id`, `messaging.client.id`,
 //! `messaging.consumer.group.name`, `messaging.batch.message_count`, `messaging.kafka.offset`,
 //! `messaging.kafka.message.tombstone`, `messaging.kafka.cluster.id` (once the client knows it),
-//! `server.address` and `server.port` (the first bootstrap server), and `error.type` (the name of
-//! the client's error code, such as `QueueFull`). In a batch, what holds for all stands on the
-//! span, the rest on the links. Keys, headers and sizes are recorded only
-//! [when asked for](otel::builder::InstrumentationBuilder::with_message_keys); payloads never.
+//! `server.address` and `server.port` (the first bootstrap server), and `error.type`. In a batch,
+//! what holds for all messages is on the span, the rest on the links. Keys, headers and sizes are
+//! recorded only [when asked for](otel::InstrumentationBuilder::with_message_keys), payloads never.
 //!
-//! Metrics: `messaging.client.operation.duration` and `messaging.process.duration` (seconds),
-//! `messaging.client.sent.messages` and `messaging.client.consumed.messages`. They do not depend
-//! on sampling. The duration of a `poll` includes the wait for the message: on an idle topic it
-//! shows how rarely messages come.
+//! **`error.type`** is the name of the client's error code, such as `QueueFull`.
+//!
+//! **Metrics**: `messaging.client.operation.duration` and `messaging.process.duration` in seconds,
+//! `messaging.client.sent.messages` and `messaging.client.consumed.messages`. They do not depend on
+//! sampling. The duration of a `poll` includes the wait for the message: on an idle topic it shows
+//! how rarely messages come.
 //!
 //! # Which trace is it in?
 //!
-//! A process span is a child of whatever is current where the message is processed, and *links*
-//! to the span that sent the message: a span has one parent, but a batch has many causes, and a
-//! consumer often works under a span of its own. Who wants one trace for producer and consumer
-//! chooses [`ProcessParent`](otel::ProcessParent). Contexts in headers are taken as they come:
-//! do not continue traces of producers that you do not trust.
+//! A process span is a child of what is current where the message is processed, and *links* to the
+//! span that sent the message: a span has one parent, but a batch has many causes, and a consumer
+//! often works under a span of its own. To have producer and consumer in one trace, choose another
+//! [`ProcessParent`](otel::ProcessParent). Contexts in headers are believed: do not continue traces
+//! of producers that you do not trust.
+//!
+//! # Use a batch span processor
+//!
+//! A send span ends in the thread that serves the delivery reports: the polling thread of a
+//! `FutureProducer` or `ThreadedProducer`, or whichever thread polls a `BaseProducer`. A span
+//! processor that blocks there, such as the SDK's simple processor with an exporter that waits for
+//! its collector, stops all deliveries of that producer for as long. With the SDK's batch processor,
+//! ending a span takes no more than a push to a queue.
+//!
+//! A panic of a span processor, an exporter, a sampler or a propagator never reaches the client.
 //!
 //! # What else changes
 //!
-//! - `BaseProducer` and `ThreadedProducer` are a `Producer<Instrumented<C>>` instead of a
-//!   `Producer<C>`: [`Instrumented`](producer::Instrumented) dereferences to your context, so
-//!   `producer.context().field` stays, and a bound `impl Producer<MyContext>` changes.
-//! - Their context is fixed when they are made, so an existing one cannot be wrapped; all other
-//!   clients can: `new(client, &instrumentation)` or `From`.
-//! - A [`ConsumerContext`](consumer::ConsumerContext)'s rebalance callbacks get the client's own
-//!   `BaseConsumer`: write [`bare::consumer::BaseConsumer`] there.
-//! - [`OwnedMessage`](message::OwnedMessage) is ours too, also where a failed delivery gives the
-//!   message back; `into_inner` has the client's.
-//! - The consumers and producers do not dereference to the client's: `get_ref` has it, and what is
-//!   done with it is not instrumented.
-//! - `FutureProducer` has no third type parameter: the client has no way to make one with a
-//!   custom partitioner.
+//! - All producers and consumers are aliases of [`Instrumented`] around the client's own. They do
+//!   not dereference to it: `get_ref` returns it, and what is done with it is not instrumented.
+//! - `BaseProducer` and `ThreadedProducer` are a `Producer<InstrumentedContext<C>>` instead of a
+//!   `Producer<C>`. [`InstrumentedContext`](producer::InstrumentedContext) dereferences to your
+//!   context, so that `producer.context().field` stays, and a bound `impl Producer<MyContext>`
+//!   changes. Their context is fixed when they are made, so that an existing one cannot be wrapped.
+//! - The rebalance callbacks of a [`ConsumerContext`](consumer::ConsumerContext) get the client's
+//!   own `BaseConsumer`: write [`bare::consumer::BaseConsumer`] there.
+//! - [`OwnedMessage`](message::OwnedMessage) is ours, also where a failed delivery gives the message
+//!   back. `into_inner` returns the client's own.
+//! - Trace headers that a record carries already are replaced, however they are spelled
+//!   (`Traceparent`), and read so from messages. All other headers stay as and where they are.
 //! - A record that just fits `message.max.bytes` is sent without context rather than refused. A
-//!   limit of the topic or broker may still refuse a record for the 66 bytes and more that a
+//!   limit of the topic or of the broker may still refuse a record for the 66 bytes and more that a
 //!   context takes.
 //! - A background commit (`enable.auto.commit`) has no span: no call of the application makes it.
 //!
-//! The rules named R1 to R25 in these docs are listed in the repository's `ARCHITECTURE.md`.
-//!
 //! # Cost
 //!
-//! With [`Instrumentation::disabled`](otel::Instrumentation::disabled) an operation costs a branch,
-//! and a record of a `BaseProducer` or `ThreadedProducer` a small allocation, which takes its opaque
-//! through the client; `with_tracing(false)` and `with_metrics(false)` skip that half. Headers are
-//! looked up by name and not copied, unless a record is so large that its context may not fit.
+//! With [`Instrumentation::disabled`](otel::Instrumentation::disabled) an operation costs a branch
+//! and allocates nothing beside the client's own; `with_tracing(false)` and `with_metrics(false)`
+//! skip that half. Headers are looked up by name. They are copied only where the context may make
+//! the record too large.
 //!
 //! # Features
 //!
-//! - `tokio`: the client's default runtime, as its own feature of that name. Enable the client's
-//!   other features (`ssl`, `zstd`, …) by depending on `rdkafka` beside this crate.
-//! - `otel` (default): the telemetry. Without it this crate is the client itself, and nothing of
-//!   OpenTelemetry is built; `process`, its sisters and `batches` are pass-through then, in
-//!   traits that `use otel_messaging_rdkafka::pass_through::*` brings into scope. It changes what
-//!   the types are, so it is the application's to choose; `otel-messaging` tells how one application
-//!   is built both ways.
+//! - `otel` (default): the telemetry. Without it the API is the same, nothing of OpenTelemetry is
+//!   built, and nothing is recorded, allocated or looked up for telemetry. What takes or returns a
+//!   type of OpenTelemetry, such as a provider, exists with the feature only.
+//! - `tokio`: the client's default runtime, as its own feature of that name.
 //! - `internal-logs` (default): diagnostics through OpenTelemetry's internal logging.
 //! - `bound-instruments`: faster metrics through the API's experimental bound instruments. Enable
 //!   `experimental_metrics_bound_instruments` of `opentelemetry_sdk` with it: an SDK that does not
 //!   know bound instruments records nothing through them.
-//! - `serde`: a [`CreationContext`](otel::CreationContext) can be serialized.
+//! - `serde`: [`CreationContext`](otel::CreationContext) can be serialized.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// These docs are about the telemetry.
+#![warn(unnameable_types)]
+// The docs describe the build with telemetry, and name types that only that one has.
 #![cfg_attr(not(feature = "otel"), allow(rustdoc::broken_intra_doc_links))]
 
-#[cfg(feature = "otel")]
 pub mod consumer;
-#[cfg(feature = "otel")]
-mod facts;
-#[cfg(feature = "otel")]
-mod failure;
-#[cfg(feature = "otel")]
+mod error_type;
+mod forward;
+mod headers;
+mod instrumented;
 pub mod message;
-#[cfg(feature = "otel")]
 mod native;
-#[cfg(not(feature = "otel"))]
-pub mod pass_through;
-#[cfg(feature = "otel")]
+mod outgoing;
 pub mod producer;
-#[cfg(feature = "otel")]
-mod record;
-#[cfg(feature = "otel")]
 pub mod semconv;
-#[cfg(feature = "otel")]
+mod server;
 mod settle;
 
-/// The client itself, without instrumentation: for the few places that need its own types.
+/// The client itself, without instrumentation.
 pub use ::rdkafka as bare;
 pub use ::rdkafka::*;
-/// What is recorded and what handlers mean: the core of the instrumentation.
-#[cfg(feature = "otel")]
+/// The options of the instrumentation, and what handlers work with.
 pub use otel_messaging_core as otel;
-/// What handlers mean, where nothing is recorded.
-#[cfg(not(feature = "otel"))]
-pub use otel_messaging_core::pass_through as otel;
-#[cfg(not(feature = "otel"))]
-pub use pass_through::consumer;
+
+pub use crate::instrumented::{Instrumented, KafkaClient};

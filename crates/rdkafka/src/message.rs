@@ -1,64 +1,122 @@
-//! Kafka messages that know the context they were created in.
+//! Received messages, with the context they were created in.
 //!
-//! Mirrors [`rdkafka::message`]: the two message types stand under their own names.
+//! Mirrors [`rdkafka::message`] with instrumented message types under the client's own names.
+//!
+//! A message can be made from the client's own, to test a handler or to process what another
+//! library received:
+//!
+//! ```
+//! use otel_messaging_rdkafka as rdkafka;
+//! use rdkafka::{Message, Timestamp, bare, message::OwnedMessage};
+//!
+//! async fn bill(order: &OwnedMessage) -> Result<(), std::fmt::Error> {
+//!     assert_eq!(order.payload(), Some(&b"7 apples"[..]));
+//!     Ok(())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let (payload, topic) = (Some(b"7 apples".to_vec()), "orders".to_owned());
+//! let order =
+//!     bare::message::OwnedMessage::new(payload, None, topic, Timestamp::now(), 0, 0, None);
+//! let order = OwnedMessage::from(order);
+//! assert_eq!(order.process(bill(&order)).await, Ok(()));
+//! # }
+//! ```
 
 use std::ops::{Deref, DerefMut};
 
 use otel_messaging_core::{
-    AsReceived, AttributeValue, Destination, Endpoint, OperationType, Received, process_methods,
+    AsReceived, Destination, Instrumenter, OperationType, Received, client,
+    client::{AttributeValue, process_methods},
 };
 use rdkafka::message as bare;
 pub use rdkafka::message::*;
 
-use crate::{native::HeaderList, semconv};
+use crate::{native::HeaderList, semconv, server};
+
+/// Defines what both message types have in common.
+macro_rules! message {
+    ([$($lifetime:lifetime)?] $message:ident, $bare:ty) => {
+        impl$(<$lifetime>)? $message$(<$lifetime>)? {
+            /// Wraps the client's own message, and reads its creation context. Its telemetry is
+            /// that of `instrumenter`: see [`Instrumented::instrumenter`](crate::Instrumented::instrumenter).
+            ///
+            /// The message is counted as consumed when it is processed. `From` does the same with
+            /// the default instrumentation, without what is known of a consumer.
+            pub fn from_bare(message: $bare, instrumenter: &Instrumenter) -> Self {
+                Self(instrumenter.extract(Delivered(message)))
+            }
+
+            process_methods!();
+
+            /// Returns the client's own message.
+            pub const fn get_ref(&self) -> &$bare {
+                &self.0.get_ref().0
+            }
+
+            pub(crate) const fn get_mut(&mut self) -> &mut $bare {
+                &mut self.0.get_mut().0
+            }
+
+            /// Returns the client's own message, without the creation context.
+            pub fn into_inner(self) -> $bare {
+                self.0.into_inner().0
+            }
+        }
+
+        /// Wraps a message with the default instrumentation.
+        impl$(<$lifetime>)? From<$bare> for $message$(<$lifetime>)? {
+            fn from(message: $bare) -> Self {
+                Self::from_bare(message, server::unknown())
+            }
+        }
+
+        impl$(<$lifetime>)? Deref for $message$(<$lifetime>)? {
+            type Target = $bare;
+
+            fn deref(&self) -> &Self::Target {
+                self.get_ref()
+            }
+        }
+
+        impl$(<$lifetime>)? AsReceived for $message$(<$lifetime>)? {
+            type Message = Delivered<$bare>;
+
+            fn as_received(&self) -> &Received<Self::Message> {
+                &self.0
+            }
+        }
+    };
+}
 
 /// A message that borrows the consumer's memory: [`rdkafka::message::BorrowedMessage`] with its
 /// creation context.
 ///
 /// It dereferences to the client's own, and implements the client's [`Message`].
+///
+/// ```
+/// # use otel_messaging_rdkafka as rdkafka;
+/// use rdkafka::{bare, consumer::StreamConsumer, message::BorrowedMessage};
+///
+/// /// Receives through the client's own consumer, and processes as usual.
+/// async fn receive(consumer: &StreamConsumer) -> rdkafka::error::KafkaResult<()> {
+///     let message: bare::message::BorrowedMessage<'_> = consumer.get_ref().recv().await?;
+///     let message = BorrowedMessage::from_bare(message, consumer.instrumenter());
+///     message.process(async { /* work */ }).await;
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct BorrowedMessage<'a>(Received<Delivered<bare::BorrowedMessage<'a>>>);
 
-impl<'a> BorrowedMessage<'a> {
-    pub(crate) const fn new(received: Received<Delivered<bare::BorrowedMessage<'a>>>) -> Self {
-        Self(received)
-    }
+message!(['a] BorrowedMessage, bare::BorrowedMessage<'a>);
 
-    process_methods!();
-
-    /// A copy that owns its memory and keeps the creation context.
+impl BorrowedMessage<'_> {
+    /// Copies the message into memory of its own. Both are the same message: it is counted as
+    /// consumed once.
     pub fn detach(&self) -> OwnedMessage {
         OwnedMessage(self.0.map_ref(|Delivered(message)| Delivered(message.detach())))
-    }
-
-    /// The client's own message.
-    pub fn get_ref(&self) -> &bare::BorrowedMessage<'a> {
-        &self.0.get_ref().0
-    }
-
-    pub(crate) fn get_mut(&mut self) -> &mut bare::BorrowedMessage<'a> {
-        &mut self.0.get_mut().0
-    }
-
-    /// The client's own message, without the creation context.
-    pub fn into_inner(self) -> bare::BorrowedMessage<'a> {
-        self.0.into_inner().0
-    }
-}
-
-impl<'a> Deref for BorrowedMessage<'a> {
-    type Target = bare::BorrowedMessage<'a>;
-
-    fn deref(&self) -> &Self::Target {
-        self.get_ref()
-    }
-}
-
-impl<'a> AsReceived for BorrowedMessage<'a> {
-    type Message = Delivered<bare::BorrowedMessage<'a>>;
-
-    fn as_received(&self) -> &Received<Self::Message> {
-        &self.0
     }
 }
 
@@ -68,8 +126,10 @@ impl<'a> AsReceived for BorrowedMessage<'a> {
 #[derive(Debug)]
 pub struct OwnedMessage(Received<Delivered<bare::OwnedMessage>>);
 
+message!([] OwnedMessage, bare::OwnedMessage);
+
 impl OwnedMessage {
-    /// A message made of its parts, as [`rdkafka::message::OwnedMessage::new`] makes it.
+    /// Makes a message of its parts, as [`rdkafka::message::OwnedMessage::new`] does.
     pub fn new(
         payload: Option<Vec<u8>>,
         key: Option<Vec<u8>>,
@@ -82,64 +142,43 @@ impl OwnedMessage {
         bare::OwnedMessage::new(payload, key, topic, timestamp, partition, offset, headers).into()
     }
 
-    /// A message that the client gave back.
-    pub(crate) fn held(endpoint: &Endpoint, message: bare::OwnedMessage) -> Self {
-        Self(endpoint.hold(Delivered(message)))
-    }
-
-    process_methods!();
-
-    /// The client's own message.
-    pub fn get_ref(&self) -> &bare::OwnedMessage {
-        &self.0.get_ref().0
-    }
-
-    pub(crate) fn get_mut(&mut self) -> &mut bare::OwnedMessage {
-        &mut self.0.get_mut().0
-    }
-
-    /// The client's own message, without the creation context.
-    pub fn into_inner(self) -> bare::OwnedMessage {
-        self.0.into_inner().0
-    }
-
-    /// The same with these headers. The creation context stays what it was.
+    /// Returns the message with these headers. The creation context stays what it was.
     #[must_use = "this returns the changed message"]
     pub fn replace_headers(self, headers: Option<OwnedHeaders>) -> Self {
         self.map(|message| message.replace_headers(headers))
     }
 
-    /// The same with this payload.
+    /// Returns the message with this payload.
     #[must_use = "this returns the changed message"]
     pub fn set_payload(self, payload: Option<Vec<u8>>) -> Self {
         self.map(|message| message.set_payload(payload))
     }
 
-    /// The same with this key.
+    /// Returns the message with this key.
     #[must_use = "this returns the changed message"]
     pub fn set_key(self, key: Option<Vec<u8>>) -> Self {
         self.map(|message| message.set_key(key))
     }
 
-    /// The same for this topic.
+    /// Returns the message with this topic.
     #[must_use = "this returns the changed message"]
     pub fn set_topic(self, topic: String) -> Self {
         self.map(|message| message.set_topic(topic))
     }
 
-    /// The same with this timestamp.
+    /// Returns the message with this timestamp.
     #[must_use = "this returns the changed message"]
     pub fn set_timestamp(self, timestamp: Timestamp) -> Self {
         self.map(|message| message.set_timestamp(timestamp))
     }
 
-    /// The same for this partition.
+    /// Returns the message with this partition.
     #[must_use = "this returns the changed message"]
     pub fn set_partition(self, partition: i32) -> Self {
         self.map(|message| message.set_partition(partition))
     }
 
-    /// The same at this offset.
+    /// Returns the message with this offset.
     #[must_use = "this returns the changed message"]
     pub fn set_offset(self, offset: i64) -> Self {
         self.map(|message| message.set_offset(offset))
@@ -150,25 +189,10 @@ impl OwnedMessage {
     }
 }
 
+/// Copies the message. Both are the same message: it is counted as consumed once.
 impl Clone for OwnedMessage {
     fn clone(&self) -> Self {
-        Self(self.0.map_ref(|Delivered(message)| Delivered(message.clone())))
-    }
-}
-
-/// The message belongs to no consumer: it has no creation context, and processing it is not
-/// traced. [`BorrowedMessage::detach`] keeps what a received message has.
-impl From<bare::OwnedMessage> for OwnedMessage {
-    fn from(message: bare::OwnedMessage) -> Self {
-        Self::held(&Endpoint::disabled(), message)
-    }
-}
-
-impl Deref for OwnedMessage {
-    type Target = bare::OwnedMessage;
-
-    fn deref(&self) -> &Self::Target {
-        self.get_ref()
+        Self(self.0.map_ref(Delivered::clone))
     }
 }
 
@@ -178,29 +202,21 @@ impl DerefMut for OwnedMessage {
     }
 }
 
-impl AsReceived for OwnedMessage {
-    type Message = Delivered<bare::OwnedMessage>;
-
-    fn as_received(&self) -> &Received<Self::Message> {
-        &self.0
-    }
-}
-
-/// A message of the client's, as the core of the instrumentation reads it.
+/// The client's own message, as the core of the instrumentation reads it.
 #[derive(Clone, Debug)]
 pub struct Delivered<M>(pub(crate) M);
 
-impl<M: Readable> otel_messaging_core::Message for Delivered<M> {
+impl<M: Readable> client::Message for Delivered<M> {
     fn destination(&self) -> Destination<'_> {
         destination(self.0.message().topic(), self.0.message().partition())
     }
 
     fn header(&self, name: &str) -> Option<&[u8]> {
-        self.0.native_headers()?.last(name)
+        self.0.native_headers()?.value(name)
     }
 
     fn header_names(&self) -> Vec<&str> {
-        header_names(self.0.native_headers())
+        self.0.native_headers().map(|headers| headers.names().collect()).unwrap_or_default()
     }
 
     fn attributes<'a>(
@@ -228,19 +244,15 @@ impl<M: Readable> otel_messaging_core::Message for Delivered<M> {
     }
 }
 
-/// The client's two messages, and a borrow of one.
+/// The client's two messages, and a reference to one.
 pub(crate) trait Readable {
-    type Message: Message;
-
-    fn message(&self) -> &Self::Message;
+    fn message(&self) -> &impl Message;
 
     fn native_headers(&self) -> Option<HeaderList<'_>>;
 }
 
-impl<'a> Readable for bare::BorrowedMessage<'a> {
-    type Message = bare::BorrowedMessage<'a>;
-
-    fn message(&self) -> &Self::Message {
+impl Readable for bare::BorrowedMessage<'_> {
+    fn message(&self) -> &impl Message {
         self
     }
 
@@ -250,9 +262,7 @@ impl<'a> Readable for bare::BorrowedMessage<'a> {
 }
 
 impl Readable for bare::OwnedMessage {
-    type Message = Self;
-
-    fn message(&self) -> &Self::Message {
+    fn message(&self) -> &impl Message {
         self
     }
 
@@ -262,14 +272,12 @@ impl Readable for bare::OwnedMessage {
 }
 
 impl<M: Readable> Readable for &M {
-    type Message = M::Message;
-
-    fn message(&self) -> &Self::Message {
-        (*self).message()
+    fn message(&self) -> &impl Message {
+        M::message(self)
     }
 
     fn native_headers(&self) -> Option<HeaderList<'_>> {
-        (*self).native_headers()
+        M::native_headers(self)
     }
 }
 
@@ -279,11 +287,8 @@ pub(crate) fn destination(topic: &str, partition: i32) -> Destination<'_> {
     u32::try_from(partition).map_or(destination, |id| destination.with_partition(id))
 }
 
-pub(crate) fn header_names(headers: Option<HeaderList<'_>>) -> Vec<&str> {
-    headers.map(|headers| headers.names().collect()).unwrap_or_default()
-}
-
-/// Key, payload and headers; not the framing, which depends on the protocol's version.
+/// Returns the size of key, payload and headers in bytes. It leaves out the framing, which depends
+/// on the protocol's version.
 pub(crate) fn envelope_size(
     key: Option<&[u8]>,
     payload: Option<&[u8]>,

@@ -1,162 +1,122 @@
-//! What the client's safe API cannot do, through the C API that it exports: the one module with
-//! `unsafe` code.
+//! What the client's safe API cannot do, through the C API that it exports. This is the one module
+//! with `unsafe` code.
 //!
 //! Headers are never iterated through the safe API, which panics at a key that is not UTF-8.
 #![allow(unsafe_code)]
 
 use std::{
-    ffi::{CStr, CString, c_char},
+    ffi::{CStr, c_char, c_void},
+    fmt,
+    marker::PhantomData,
     ptr, slice,
+    sync::atomic::AtomicPtr,
 };
 
-use otel_messaging_core::{Field, NotInjected};
+use otel_messaging_core::ActiveOperation;
 use rdkafka::{
     ClientContext, Message, Timestamp,
     bindings::{self, rd_kafka_conf_res_t, rd_kafka_headers_t, rd_kafka_resp_err_t},
     client::Client,
     message::{BorrowedHeaders, BorrowedMessage, OwnedHeaders},
+    util::IntoOpaque,
 };
 
 use crate::message;
 
 const OK: rd_kafka_resp_err_t = rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
 
-/// Consumers of the C library read no header at all of a message that has more.
-const MAX_HEADERS: usize = 100_000;
-
-/// A list of headers that outlives `'a`.
+/// The list of headers of a message or record, which outlives `'a`.
 #[derive(Clone, Copy)]
 pub(crate) struct HeaderList<'a> {
     list: *mut rd_kafka_headers_t,
-    owner: std::marker::PhantomData<&'a ()>,
+    owner: PhantomData<&'a ()>,
 }
 
 impl<'a> HeaderList<'a> {
-    /// The headers of a message; `None` if it has none, or they cannot be parsed.
+    /// Returns the headers of a message; `None` if it has none, or they cannot be parsed.
     pub(crate) fn of(message: &'a BorrowedMessage<'_>) -> Option<Self> {
         let mut list = ptr::null_mut();
         // SAFETY: the message is alive for `'a`, and the list belongs to it. Parsing headers at
         // the first look is what the safe `BorrowedMessage::headers` does too.
         let result = unsafe { bindings::rd_kafka_message_headers(message.ptr(), &raw mut list) };
-        (result == OK && !list.is_null()).then_some(Self { list, owner: std::marker::PhantomData })
+        (result == OK && !list.is_null()).then_some(Self { list, owner: PhantomData })
     }
 
-    /// The headers of a record, or of a message that was copied.
+    /// Returns the headers of a record, or of a message that was copied.
     pub(crate) fn of_owned(headers: &'a OwnedHeaders) -> Self {
         // A `BorrowedHeaders` is a name for the C list: its address is the list's. The client
         // relies on this in `OwnedHeaders::as_borrowed` itself; a test of ours would notice.
         let list = ptr::from_ref::<BorrowedHeaders>(headers.as_borrowed());
-        Self { list: list.cast_mut().cast(), owner: std::marker::PhantomData }
+        Self { list: list.cast_mut().cast(), owner: PhantomData }
     }
 
-    /// The last value of the header `name`; `None` if there is none, or it is null.
-    pub(crate) fn last(self, name: &str) -> Option<&'a [u8]> {
-        with_c_name(name, |name| {
-            let (mut value, mut size) = (ptr::null(), 0);
-            // SAFETY: the list is alive for `'a`; `name` ends with NUL; the out-parameters are
-            // ours.
-            let result = unsafe {
-                bindings::rd_kafka_header_get_last(
-                    self.list,
-                    name.as_ptr(),
-                    &raw mut value,
-                    &raw mut size,
-                )
-            };
-            (result == OK && !value.is_null()).then(|| {
-                // SAFETY: a value that is not null has `size` bytes, which live in the list.
-                unsafe { slice::from_raw_parts(value.cast::<u8>(), size) }
-            })
-        })?
-    }
-
-    /// The names that are UTF-8.
-    pub(crate) fn names(self) -> impl Iterator<Item = &'a str> {
-        self.iter().filter_map(|(name, _)| name.to_str().ok())
-    }
-
-    /// The size of all names and values, in bytes.
-    pub(crate) fn size(self) -> usize {
-        self.iter().map(|(name, value_size)| name.count_bytes() + value_size).sum()
-    }
-
-    /// Each name, and the size of its value.
-    fn iter(self) -> impl Iterator<Item = (&'a CStr, usize)> {
+    /// Returns how many headers there are.
+    pub(crate) fn len(self) -> usize {
         // SAFETY: the list is alive for `'a`.
-        let count = unsafe { bindings::rd_kafka_header_cnt(self.list) };
-        (0..count).map_while(move |index| {
-            let (mut name, mut value, mut size): (*const c_char, _, usize) =
-                (ptr::null(), ptr::null(), 0);
-            // SAFETY: as above; the out-parameters are ours.
-            let result = unsafe {
-                bindings::rd_kafka_header_get_all(
-                    self.list,
-                    index,
-                    &raw mut name,
-                    &raw mut value,
-                    &raw mut size,
-                )
-            };
-            if result != OK || name.is_null() {
-                return None;
-            }
-            // SAFETY: the C library ends every name with NUL; it lives in the list.
-            Some((unsafe { CStr::from_ptr(name) }, size))
-        })
+        unsafe { bindings::rd_kafka_header_cnt(self.list) }
     }
-}
 
-/// Makes each field the only value of its name, or removes the name. What was there stays as it
-/// is and where it is; nothing changes if a field cannot be written.
-pub(crate) fn replace(
-    headers: &mut Option<OwnedHeaders>,
-    fields: &[Field<'_>],
-) -> Result<(), NotInjected> {
-    let writable = |text: &str| !text.as_bytes().contains(&0);
-    if !fields.iter().all(|field| writable(field.name)) {
-        return Err(NotInjected::new("a field's name has a NUL byte"));
-    }
-    let added = fields.iter().filter(|field| field.value.is_some()).count();
-    let list = match headers {
-        Some(headers) => {
-            let list = HeaderList::of_owned(headers).list;
-            // SAFETY: the list is alive.
-            if unsafe { bindings::rd_kafka_header_cnt(list) } + added > MAX_HEADERS {
-                return Err(NotInjected::new("there would be more headers than consumers read"));
-            }
-            for field in fields {
-                with_c_name(field.name, |name| {
-                    // SAFETY: the list is alive and ours alone, as `headers` is borrowed mutably;
-                    // `name` ends with NUL. That there is none of that name is no error to us.
-                    unsafe { bindings::rd_kafka_header_remove(list, name.as_ptr()) }
-                });
-            }
-            list
-        }
-        None if fields.iter().all(|field| field.value.is_none()) => return Ok(()),
-        None => {
-            HeaderList::of_owned(headers.insert(OwnedHeaders::new_with_capacity(fields.len()))).list
-        }
-    };
-    for field in fields {
-        let Some(value) = field.value else { continue };
-        // SAFETY: the list is alive and ours alone; name and value are copied, with their sizes.
-        // It cannot fail: only a list that belongs to a received message is read-only, and an
-        // `OwnedHeaders` never is.
-        let _ = unsafe {
-            bindings::rd_kafka_header_add(
-                list,
-                field.name.as_ptr().cast(),
-                field.name.len().cast_signed(),
-                value.as_ptr().cast(),
-                value.len().cast_signed(),
+    /// Returns the last value of the header that is spelled exactly so; `None` if there is none,
+    /// and `Some(None)` if the value is null.
+    #[expect(clippy::option_option, reason = "a header without a value is a header")]
+    pub(crate) fn last(self, name: &CStr) -> Option<Option<&'a [u8]>> {
+        let (mut value, mut size) = (ptr::null(), 0);
+        // SAFETY: the list is alive for `'a`; `name` ends with NUL; the out-parameters are ours.
+        let result = unsafe {
+            bindings::rd_kafka_header_get_last(
+                self.list,
+                name.as_ptr(),
+                &raw mut value,
+                &raw mut size,
             )
         };
+        // SAFETY: the value has `size` bytes, which live in the list.
+        (result == OK).then(|| unsafe { bytes(value, size) })
     }
-    Ok(())
+
+    /// Returns the name and the value of the header at `index`. The name ends at its first NUL
+    /// byte.
+    pub(crate) fn get(self, index: usize) -> Option<(&'a CStr, Option<&'a [u8]>)> {
+        let (mut name, mut value, mut size): (*const c_char, _, usize) =
+            (ptr::null(), ptr::null(), 0);
+        // SAFETY: the list is alive for `'a`; the out-parameters are ours.
+        let result = unsafe {
+            bindings::rd_kafka_header_get_all(
+                self.list,
+                index,
+                &raw mut name,
+                &raw mut value,
+                &raw mut size,
+            )
+        };
+        // SAFETY: the C library ends every name with NUL. The name lives in the list, and so do the
+        // value's `size` bytes.
+        (result == OK && !name.is_null())
+            .then(|| unsafe { (CStr::from_ptr(name), bytes(value, size)) })
+    }
 }
 
-/// The value of a configuration property of a client, defaults included.
+/// Returns a value; a null pointer is a null value.
+///
+/// # Safety
+/// If `value` is not null, it points to `size` bytes that live for `'a`.
+const unsafe fn bytes<'a>(value: *const c_void, size: usize) -> Option<&'a [u8]> {
+    if value.is_null() {
+        return None;
+    }
+    // SAFETY: the caller says so.
+    Some(unsafe { slice::from_raw_parts(value.cast::<u8>(), size) })
+}
+
+/// Removes all headers of exactly this name.
+pub(crate) fn remove(headers: &mut OwnedHeaders, name: &CStr) {
+    let list = HeaderList::of_owned(headers).list;
+    // SAFETY: the list is alive and ours alone, as `headers` is borrowed mutably; `name` ends with
+    // NUL. It fails if there is no header of that name, which is no error here.
+    unsafe { bindings::rd_kafka_header_remove(list, name.as_ptr()) };
+}
+
+/// Returns the value of a configuration property of a client, defaults included.
 pub(crate) fn property<C: ClientContext>(client: &Client<C>, name: &CStr) -> Option<String> {
     let mut size = 0;
     let ok = rd_kafka_conf_res_t::RD_KAFKA_CONF_OK;
@@ -179,7 +139,13 @@ pub(crate) fn property<C: ClientContext>(client: &Client<C>, name: &CStr) -> Opt
     (result == ok && !value.is_empty()).then(|| value.to_owned())
 }
 
-/// The name that the C library made for a client, such as `rdkafka#producer-1`.
+/// Returns a producer's `message.max.bytes`.
+pub(crate) fn max_message_size<C: ClientContext>(client: &Client<C>) -> usize {
+    let limit = property(client, c"message.max.bytes");
+    limit.and_then(|limit| limit.parse().ok()).unwrap_or(usize::MAX)
+}
+
+/// Returns the name that the C library made for a client, such as `rdkafka#producer-1`.
 pub(crate) fn client_name<C: ClientContext>(client: &Client<C>) -> Option<String> {
     // SAFETY: the client is alive; the name lives as long as it, and is copied here.
     let name = unsafe { bindings::rd_kafka_name(client.native_ptr()) };
@@ -191,31 +157,103 @@ pub(crate) fn client_name<C: ClientContext>(client: &Client<C>) -> Option<String
     name.to_str().ok().map(str::to_owned)
 }
 
-/// The cluster's id, if metadata that arrived already told it: this never waits.
+/// Returns the cluster's id, if metadata that arrived before told it. This never waits.
 pub(crate) fn cluster_id<C: ClientContext>(client: &Client<C>) -> Option<String> {
-    // SAFETY: the client is alive. No time to wait means that only what is cached is looked at.
+    // SAFETY: the client is alive. Without time to wait, only what is cached is looked at.
     let id = unsafe { bindings::rd_kafka_clusterid(client.native_ptr(), 0) };
     if id.is_null() {
         return None;
     }
-    // SAFETY: the id ends with NUL, and is ours to free, which the safe API forgets to do.
+    // SAFETY: the id ends with NUL, and is ours to free.
     let text = unsafe { CStr::from_ptr(id) }.to_str().ok().map(str::to_owned);
     // SAFETY: as above; it is not used after.
     unsafe { bindings::rd_kafka_mem_free(client.native_ptr(), id.cast()) };
     text
 }
 
-fn with_c_name<T>(name: &str, f: impl FnOnce(&CStr) -> T) -> Option<T> {
-    match name {
-        "traceparent" => Some(f(c"traceparent")),
-        "tracestate" => Some(f(c"tracestate")),
-        "baggage" => Some(f(c"baggage")),
-        _ => CString::new(name).ok().map(|name| f(&name)),
+/// Makes and opens the opaques of one producer's records.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opaques {
+    is_tracking: bool,
+}
+
+impl Opaques {
+    /// Chooses what goes through the client: the operation with the application's opaque, in a box,
+    /// or that opaque alone.
+    pub(crate) const fn new(is_tracking: bool) -> Self {
+        Self { is_tracking }
+    }
+
+    /// Returns whether operations go through the client.
+    pub(crate) const fn is_tracking(self) -> bool {
+        self.is_tracking
+    }
+
+    /// Makes the opaque of a record.
+    pub(crate) fn make<D>(self, opaque: D, operation: ActiveOperation) -> Tracked<D> {
+        Tracked(if self.is_tracking {
+            InTransit::Tracked(Box::new((opaque, operation)))
+        } else {
+            InTransit::Alone(opaque)
+        })
+    }
+
+    /// Returns the application's opaque and the operation, if there is one, of a record of the same
+    /// producer.
+    pub(crate) fn open<D>(self, tracked: Tracked<D>) -> (D, Option<ActiveOperation>)
+    where
+        D: IntoOpaque,
+    {
+        let (opaque, operation) = match tracked.0 {
+            InTransit::Alone(opaque) => return (opaque, None),
+            InTransit::Tracked(tracked) => *tracked,
+            // SAFETY: the client gives each pointer back once, to the producer that made it, whose
+            // choice never changes. So `into_ptr` has made it of a box.
+            InTransit::Raw(pointer) if self.is_tracking => unsafe {
+                *Box::from_raw(pointer.into_inner().cast())
+            },
+            // SAFETY: as above, and `into_ptr` has made it of an opaque alone.
+            InTransit::Raw(pointer) => return (unsafe { D::from_ptr(pointer.into_inner()) }, None),
+        };
+        (opaque, Some(operation))
     }
 }
 
-/// Implements the client's trait for a type that holds the client's own message: here, because it
-/// has an `unsafe` method.
+/// What goes through the client with a record of a [`BaseProducer`](crate::producer::BaseProducer)
+/// or [`ThreadedProducer`](crate::producer::ThreadedProducer): the application's opaque, and the
+/// operation that the delivery report ends.
+pub struct Tracked<D>(InTransit<D>);
+
+enum InTransit<D> {
+    Alone(D),
+    Tracked(Box<(D, ActiveOperation)>),
+    /// Came back from the C library. Which of the two it is, the producer knows. It is atomic
+    /// because other pointers are not `Send`.
+    Raw(AtomicPtr<c_void>),
+}
+
+impl<D: IntoOpaque> IntoOpaque for Tracked<D> {
+    fn into_ptr(self) -> *mut c_void {
+        match self.0 {
+            InTransit::Alone(opaque) => opaque.into_ptr(),
+            InTransit::Tracked(tracked) => Box::into_raw(tracked).cast(),
+            InTransit::Raw(pointer) => pointer.into_inner(),
+        }
+    }
+
+    unsafe fn from_ptr(pointer: *mut c_void) -> Self {
+        Self(InTransit::Raw(pointer.into()))
+    }
+}
+
+impl<D> fmt::Debug for Tracked<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tracked").finish_non_exhaustive()
+    }
+}
+
+/// Implements the client's trait `Message`, which has an `unsafe` method, for a type that holds the
+/// client's own message.
 macro_rules! delegate_message {
     ($message:ty, $headers:ty) => {
         impl Message for $message {

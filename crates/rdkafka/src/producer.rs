@@ -1,24 +1,35 @@
-//! Kafka producers whose records carry the context they were sent in.
+//! Producers, whose records carry the context they were sent in.
 //!
-//! Mirrors [`rdkafka::producer`]: the producers stand under their own names. Each span ends with
-//! the delivery report, whatever becomes of the future or of the caller (rule R10).
+//! Mirrors [`rdkafka::producer`] with instrumented producers under the client's own names. A send
+//! span ends with the delivery report, also where the caller has dropped the future.
 
-mod base;
 mod context;
-mod delegate;
 mod delivery;
 mod future;
+mod polled;
 mod report;
-mod threaded;
 
+use std::{iter::Zip, vec::IntoIter};
+
+use otel_messaging_core::{ActiveOperation, CreationContext, client::Shares};
 pub use rdkafka::producer::*;
+use rdkafka::{
+    TopicPartitionList, client::Client, consumer::ConsumerGroupMetadata, error::KafkaResult,
+    util::Timeout,
+};
 
 pub use self::{
-    base::BaseProducer,
-    context::{Instrumented, Tracked},
+    context::InstrumentedContext,
     delivery::DeliveryFuture,
     future::FutureProducer,
-    threaded::ThreadedProducer,
+    polled::{BaseProducer, ThreadedProducer},
+};
+pub use crate::native::Tracked;
+use crate::{
+    Instrumented,
+    forward::forward,
+    outgoing::{Outgoing, Record},
+    semconv, server, settle,
 };
 
 /// Mirrors [`rdkafka::producer::base_producer`].
@@ -33,4 +44,77 @@ pub mod future_producer {
     pub use rdkafka::producer::future_producer::*;
 
     pub use super::{DeliveryFuture, FutureProducer, delivery::OwnedDeliveryResult};
+}
+
+/// Sending offsets to a transaction has a settle span.
+impl<C, Part, K> Producer<C, Part> for Instrumented<K>
+where
+    C: ProducerContext<Part>,
+    Part: Partitioner,
+    K: Producer<C, Part>,
+{
+    fn send_offsets_to_transaction<T: Into<Timeout>>(
+        &self,
+        offsets: &TopicPartitionList,
+        group: &ConsumerGroupMetadata,
+        timeout: T,
+    ) -> KafkaResult<()> {
+        settle::offsets(&self.instrumenter, Some(offsets), || {
+            self.client.send_offsets_to_transaction(offsets, group, timeout)
+        })
+    }
+
+    forward! {
+        fn client(&self) -> &Client<C>;
+        fn in_flight_count(&self) -> i32;
+        fn flush<T: Into<Timeout>>(&self, timeout: T) -> KafkaResult<()>;
+        fn purge(&self, flags: PurgeConfig);
+        fn init_transactions<T: Into<Timeout>>(&self, timeout: T) -> KafkaResult<()>;
+        fn begin_transaction(&self) -> KafkaResult<()>;
+        fn commit_transaction<T: Into<Timeout>>(&self, timeout: T) -> KafkaResult<()>;
+        fn abort_transaction<T: Into<Timeout>>(&self, timeout: T) -> KafkaResult<()>;
+    }
+}
+
+impl<K> Instrumented<K> {
+    /// Starts the send operation of one record.
+    fn start<C, Part, R>(
+        &self,
+        record: R,
+        creation: Option<&CreationContext>,
+    ) -> (Outgoing<R>, ActiveOperation)
+    where
+        C: ProducerContext<Part>,
+        Part: Partitioner,
+        K: Producer<C, Part>,
+        R: Record,
+    {
+        server::learn_cluster(&self.instrumenter, self.client.client());
+        let mut outgoing = Outgoing::new(record, self.size_limit);
+        let operation = match creation {
+            Some(creation) => {
+                self.instrumenter.send_with_context(semconv::SEND, &mut outgoing, creation)
+            }
+            None => self.instrumenter.send(semconv::SEND, &mut outgoing),
+        };
+        (outgoing, operation)
+    }
+
+    /// Starts the send operation of a batch. Each record has its share of it.
+    fn start_batch<C, Part, R>(
+        &self,
+        records: impl IntoIterator<Item = R>,
+    ) -> Zip<IntoIter<Outgoing<R>>, Shares>
+    where
+        C: ProducerContext<Part>,
+        Part: Partitioner,
+        K: Producer<C, Part>,
+        R: Record,
+    {
+        server::learn_cluster(&self.instrumenter, self.client.client());
+        let records = records.into_iter().map(|record| Outgoing::new(record, self.size_limit));
+        let mut records: Vec<_> = records.collect();
+        let shares = self.instrumenter.send_batch(semconv::SEND, &mut records);
+        records.into_iter().zip(shares)
+    }
 }

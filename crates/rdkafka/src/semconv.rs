@@ -1,8 +1,8 @@
-//! The names that only Kafka has in the conventions v1.44.0, and what Kafka calls its operations.
+//! Names of attributes that only Kafka has in the conventions v1.44.0, and Kafka's operations.
 
 use otel_messaging_core::{Operation, OperationType, System};
 
-/// The value of `messaging.system`, and the scope of all telemetry of this crate.
+/// Names the messaging system and the instrumentation scope of this crate.
 pub const SYSTEM: System = System::new("kafka", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
     .with_key_attribute(MESSAGE_KEY);
 
@@ -10,16 +10,16 @@ pub const SYSTEM: System = System::new("kafka", env!("CARGO_PKG_NAME"), env!("CA
 pub const CLUSTER_ID: &str = "messaging.kafka.cluster.id";
 /// `messaging.kafka.message.key`; recorded only when asked for.
 pub const MESSAGE_KEY: &str = "messaging.kafka.message.key";
-/// `messaging.kafka.message.tombstone`: only when true.
+/// `messaging.kafka.message.tombstone`; recorded only when true.
 pub const MESSAGE_TOMBSTONE: &str = "messaging.kafka.message.tombstone";
-/// `messaging.kafka.offset`: a number.
+/// `messaging.kafka.offset`, a number.
 pub const OFFSET: &str = "messaging.kafka.offset";
 
-/// Handing records to the cluster.
+/// Hands records to the cluster.
 pub const SEND: Operation = Operation::new(OperationType::Send, "send");
-/// Taking messages from the consumer's queue.
+/// Takes messages from the consumer's queue.
 pub const POLL: Operation = Operation::new(OperationType::Receive, "poll");
-/// Committing offsets, by the consumer or within a transaction.
+/// Commits offsets, by the consumer or within a transaction.
 pub const COMMIT: Operation = Operation::new(OperationType::Settle, "commit");
 
 #[cfg(test)]

@@ -1,42 +1,53 @@
-//! Committing: the settlement of what was consumed (rule R17).
+//! Committing: the settlement of consumed messages.
 
-use opentelemetry::KeyValue;
-use otel_messaging_core::{ActiveOperation, Endpoint};
+use otel_messaging_core::{ActiveOperation, AsReceived, Instrumenter};
 use rdkafka::{
     Offset, TopicPartitionList, error::KafkaResult, topic_partition_list::TopicPartitionListElem,
 };
 
-use crate::{failure, message::destination, semconv};
+use crate::{
+    error_type::Failed,
+    message::{BorrowedMessage, destination},
+    semconv,
+};
 
-/// Commits by `commit`, in a span that names the topic, partition and offset where there is one.
+/// Calls `commit` in a settle span, which names the topic, partition and offset where there is one
+/// only.
 pub(crate) fn offsets(
-    endpoint: &Endpoint,
+    instrumenter: &Instrumenter,
     offsets: Option<&TopicPartitionList>,
     commit: impl FnOnce() -> KafkaResult<()>,
 ) -> KafkaResult<()> {
-    if !endpoint.is_enabled() {
+    if !instrumenter.is_enabled() {
         return commit();
     }
     let elements = offsets.map(TopicPartitionList::elements).unwrap_or_default();
-    let (first, rest) = match elements.split_first() {
-        Some((first, rest)) => (Some(first), rest),
-        None => (None, &[][..]),
-    };
-    let topic = first.filter(|first| rest.iter().all(|other| other.topic() == first.topic()));
-    let only = first.filter(|_| rest.is_empty());
+    let first = elements.first();
+    let topic = first.filter(|first| elements.iter().all(|other| other.topic() == first.topic()));
+    let only = first.filter(|_| elements.len() == 1);
     let partition = only.map_or(-1, TopicPartitionListElem::partition);
     let destination = topic.map(|topic| destination(topic.topic(), partition));
-    let mut operation = endpoint.settle(semconv::COMMIT, destination);
+    let mut operation = instrumenter.settle(semconv::COMMIT, destination);
     if let Some(Offset::Offset(offset)) = only.map(TopicPartitionListElem::offset) {
-        operation.set_attribute(KeyValue::new(semconv::OFFSET, offset));
+        operation.set_attribute(semconv::OFFSET, offset);
     }
     end(operation, commit())
 }
 
+/// Calls `commit` for a message, in a settle span that links to the message's creation context.
+pub(crate) fn message(
+    message: &BorrowedMessage<'_>,
+    commit: impl FnOnce() -> KafkaResult<()>,
+) -> KafkaResult<()> {
+    let operation = message.as_received().settle(semconv::COMMIT);
+    end(operation, commit())
+}
+
+/// Ends a settle operation with the client's result, which is returned.
 pub(crate) fn end(operation: ActiveOperation, result: KafkaResult<()>) -> KafkaResult<()> {
     match &result {
         Ok(()) => operation.end(),
-        Err(error) => operation.fail(failure::of(error)),
+        Err(error) => operation.end_with(&Failed(error)),
     }
     result
 }

@@ -71,6 +71,6 @@ impl Cluster for Embedded {
         RDKafkaErrorCode::GroupAuthorizationFailed
     }
 
-    /// Each error is answered once.
+    /// Does nothing: each error is returned once.
     fn accept_commits(&self) {}
 }

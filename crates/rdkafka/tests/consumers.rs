@@ -1,4 +1,4 @@
-//! Consumers: receive spans, batches that lose nothing, processing anywhere, and settlement.
+//! What only Kafka's consumers have. The rules that hold for every client are in `conformance.rs`.
 
 #![cfg(feature = "otel")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
@@ -6,240 +6,229 @@
 mod support;
 
 use std::{
-    collections::HashSet,
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
+    pin::pin,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
 };
 
 use futures::{FutureExt, StreamExt};
-use opentelemetry::{
-    Context,
-    trace::{SpanKind, Status, TraceContextExt},
-};
 use otel_messaging_rdkafka as rdkafka;
-use otel_messaging_testing::spans::{ExpectedSpan, remote, span};
+use otel_messaging_testing::spans::remote;
 use rdkafka::{
-    Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, CommitMode, Consumer, DefaultConsumerContext, StreamConsumer},
-    error::KafkaError,
-    message::{BorrowedMessage, Header, OwnedHeaders, OwnedMessage},
-    otel::{AsReceived, Batch, ReceiveSpans, semconv},
-    producer::{FutureRecord, Producer},
+    ClientConfig, ClientContext, Message, Offset, TopicPartitionList, bare,
+    bare::producer::Producer as _,
+    consumer::{
+        BaseConsumer, CommitMode, Consumer, ConsumerContext, DefaultConsumerContext, StreamConsumer,
+    },
+    error::{KafkaError, KafkaResult},
+    message::{BorrowedMessage, OwnedMessage},
+    otel::{Batch, Operation},
+    producer::{BaseRecord, FutureRecord},
+    semconv as kafka,
+    util::Timeout,
 };
-use support::{Attribute, Kafka, PATIENCE, headers_of, know_cluster, payload, with_invalid_name};
+use support::{
+    Kafka, PATIENCE, consumed, durations, in_partition, know_cluster, payload, process_durations,
+};
 
-/// Sends so many records to one partition, and forgets the spans of it if asked to.
-async fn produce(kafka: &Kafka, topic: &str, count: usize) {
-    let producer = kafka.producer();
-    let payloads: Vec<String> = (0..count).map(|index| index.to_string()).collect();
-    let sends = payloads.iter().map(|payload| {
-        let record = FutureRecord::<str, str>::to(topic).partition(0).payload(payload);
-        producer.send(record, PATIENCE)
-    });
-    for sent in futures::future::join_all(sends).await {
-        sent.expect("it is delivered");
+/// Sends so many records to the first partition of `orders`, without telemetry.
+fn produce(config: &ClientConfig, count: usize) {
+    let producer: bare::producer::BaseProducer = config.create().unwrap();
+    for index in 0..count {
+        let payload = index.to_string();
+        let record = BaseRecord::<str, str>::to("orders").partition(0).payload(&payload);
+        producer.send(record).map_err(|(error, _)| error).unwrap();
     }
-    kafka.telemetry.wait_for(count);
+    producer.flush(PATIENCE).unwrap();
 }
 
-fn at(kafka: &Kafka, operation: &'static str, kind: &'static str, offset: i64) -> Vec<Attribute> {
-    let mut attributes = kafka.attributes(operation, kind, Some("orders"));
-    attributes.push((semconv::DESTINATION_PARTITION_ID, "0".into()));
-    attributes.push(("messaging.kafka.offset", offset.into()));
-    attributes
-}
-
-fn poll(kafka: &Kafka, offset: i64) -> ExpectedSpan {
-    span("poll orders").kind(SpanKind::Client).attributes(at(kafka, "poll", "receive", offset))
-}
-
-fn process(kafka: &Kafka, offset: i64) -> ExpectedSpan {
-    let attributes = at(kafka, "process", "process", offset);
-    span("process orders").kind(SpanKind::Consumer).attributes(attributes)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn receive_process_and_commit_are_linked_to_the_send() {
-    let kafka = Kafka::new();
-    produce(&kafka, "orders", 1).await;
-    let consumer = kafka.consumer("orders");
-    let order = consumer.recv().await.unwrap();
-    let result: Result<usize, std::fmt::Error> =
-        order.process(async { Ok(order.payload().map_or(0, <[u8]>::len)) }).await;
-    assert_eq!(result, Ok(1));
-    consumer.commit_message(&order, CommitMode::Sync).unwrap();
-    kafka.telemetry.assert_spans([
-        kafka.send("orders", 0, 0).label("send"),
-        poll(&kafka, 0).linked_to(remote("send")),
-        process(&kafka, 0).label("process").linked_to(remote("send")),
-        span("commit orders")
-            .kind(SpanKind::Client)
-            .child_of("process")
-            .attributes(at(&kafka, "commit", "settle", 0))
-            .linked_to(remote("send")),
-    ]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_way_to_receive_hands_over_our_messages() {
-    let kafka = Kafka::new();
-    produce(&kafka, "orders", 6).await;
-    let mut offsets = HashSet::new();
-
-    let stream = kafka.consumer("orders");
-    offsets.insert(stream.recv().await.unwrap().offset());
-    let mut messages = stream.stream();
-    for _ in 0..2 {
-        offsets.insert(messages.next().await.unwrap().unwrap().offset());
-    }
-    drop(messages);
-    stream.commit_consumer_state(CommitMode::Sync).unwrap();
-
-    let config = kafka.consumer_config();
-    let base =
-        BaseConsumer::create(&config, DefaultConsumerContext, &kafka.instrumentation).unwrap();
-    know_cluster(base.client());
+/// The first partition of `orders`, from this offset.
+fn orders(offset: Offset) -> TopicPartitionList {
     let mut assignment = TopicPartitionList::new();
-    assignment.add_partition_offset("orders", 0, Offset::Offset(3)).unwrap();
-    base.assign(&assignment).unwrap();
-    let polled = loop {
-        if let Some(message) = base.poll(Duration::from_millis(100)) {
-            break message.unwrap();
-        }
-    };
-    offsets.insert(polled.offset());
-    offsets.insert(base.iter().next().unwrap().unwrap().offset());
-    offsets.insert((&base).into_iter().next().unwrap().unwrap().offset());
-    assert_eq!(offsets, HashSet::from([0, 1, 2, 3, 4, 5]));
-    assert!(base.poll(Duration::ZERO).is_none(), "and an empty poll is no span");
-
-    let spans = kafka.telemetry.spans();
-    let polls: Vec<_> = spans.iter().filter(|span| span.name == "poll orders").collect();
-    assert_eq!(polls.len(), 6);
-    assert!(polls.iter().all(|span| span.links.len() == 1 && span.status == Status::Unset));
-    let commits: Vec<_> = spans.iter().filter(|span| span.name.starts_with("commit")).collect();
-    assert_eq!(commits.len(), 1);
-    assert_eq!(commits[0].name, format!("commit 127.0.0.1:{}", kafka.port()));
+    assignment.add_partition_offset("orders", 0, offset).unwrap();
+    assignment
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn both_partition_queues_hand_over_our_messages() {
-    let kafka = Kafka::new();
-    produce(&kafka, "orders", 4).await;
-    let mut assignment = TopicPartitionList::new();
-    assignment.add_partition_offset("orders", 0, Offset::Beginning).unwrap();
-
-    let config = kafka.consumer_config();
-    let stream: Arc<StreamConsumer> = Arc::new(
-        StreamConsumer::create(&config, DefaultConsumerContext, &kafka.instrumentation).unwrap(),
-    );
-    stream.assign(&assignment).unwrap();
-    let queue = stream.split_partition_queue("orders", 0).expect("it is assigned");
-    let serve = tokio::spawn({
-        let stream = Arc::clone(&stream);
-        async move { stream.recv().await.map(|message| message.detach()) }
-    });
-    assert_eq!(queue.recv().await.unwrap().offset(), 0);
-    assert_eq!(queue.stream().next().await.unwrap().unwrap().offset(), 1);
-    let batch = queue.batches(2, PATIENCE).next().await.unwrap().unwrap();
-    assert_eq!(batch.iter().map(Message::offset).collect::<Vec<_>>(), [2, 3]);
-    serve.abort();
-
-    let config = kafka.consumer_config();
-    let base =
-        BaseConsumer::create(&config, DefaultConsumerContext, &kafka.instrumentation).unwrap();
-    base.assign(&assignment).unwrap();
-    let base = Arc::new(base);
-    let mut queue = base.split_partition_queue("orders", 0).expect("it is assigned");
-    let (told, tell) = std::sync::mpsc::channel();
-    queue.set_nonempty_callback(move || told.send(()).unwrap_or_default());
-    let message = loop {
-        assert!(base.poll(Duration::from_millis(10)).is_none(), "it comes from the queue");
-        if let Some(message) = queue.poll(Duration::from_millis(100)) {
-            break message.unwrap();
-        }
-    };
-    assert_eq!(message.offset(), 0);
-    tell.recv_timeout(PATIENCE).expect("the callback was called");
-    let spans = kafka.telemetry.spans();
-    assert_eq!(spans.iter().filter(|span| span.name == "poll orders").count(), 4);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dropped_recv_and_the_end_of_a_partition_are_no_spans() {
-    let kafka = Kafka::new();
-    let mut config = kafka.consumer_config();
-    config.set("enable.partition.eof", "true");
+/// Makes a consumer of the first partition of `orders`.
+fn assigned(kafka: &Kafka, config: &ClientConfig) -> StreamConsumer {
     let consumer: StreamConsumer =
-        StreamConsumer::create(&config, DefaultConsumerContext, &kafka.instrumentation).unwrap();
-    assert!(consumer.recv().now_or_never().is_none());
-    let mut assignment = TopicPartitionList::new();
-    assignment.add_partition_offset("orders", 0, Offset::Beginning).unwrap();
-    consumer.assign(&assignment).unwrap();
-    assert_eq!(consumer.recv().await.map(drop), Err(KafkaError::PartitionEOF(0)));
-    kafka.telemetry.assert_spans([]);
-    kafka.telemetry.assert_metrics([]);
+        StreamConsumer::create(config, DefaultConsumerContext, &kafka.instrumentation).unwrap();
+    know_cluster(consumer.client());
+    consumer.assign(&orders(Offset::Beginning)).unwrap();
+    consumer
+}
+
+/// Asserts that there is one receive span, which began with the call.
+#[track_caller]
+fn assert_back_dated(kafka: &Kafka, before: SystemTime, called: SystemTime) {
+    let spans = kafka.telemetry.spans();
+    let [span] = &spans[..] else { panic!("not one span: {spans:?}") };
+    assert_eq!(span.name, "poll orders");
+    assert!(before <= span.start_time && span.start_time <= called, "it began with the call");
+    assert!(called <= span.end_time, "it ended with the message");
+    kafka.telemetry.clear();
+}
+
+/// Sends a message while `receive` waits.
+async fn back_dated<F: Future>(kafka: &Kafka, receive: F) -> F::Output {
+    let mut receive = pin!(receive);
+    let before = SystemTime::now();
+    assert!(receive.as_mut().now_or_never().is_none(), "there was a message");
+    let called = SystemTime::now();
+    tokio::task::block_in_place(|| produce(&kafka.config(), 1));
+    let received = receive.await;
+    assert_back_dated(kafka, before, called);
+    received
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failed_receive_is_a_failed_span() {
+async fn every_asynchronous_way_to_receive_is_back_dated_each_time() {
+    let kafka = Kafka::new();
+    let consumer = kafka.consumer("orders");
+    // Until it is assigned partitions, the group's protocol wakes it.
+    produce(&kafka.config(), 1);
+    consumer.recv().await.unwrap();
+    kafka.telemetry.clear();
+    let offset = |message: KafkaResult<BorrowedMessage<'_>>| message.unwrap().offset();
+    let mut messages = consumer.stream();
+    let mut batches = consumer.batches(1, PATIENCE);
+    for round in 0..2 {
+        let first = 1 + 3 * round;
+        assert_eq!(offset(back_dated(&kafka, consumer.recv()).await), first);
+        assert_eq!(offset(back_dated(&kafka, messages.next()).await.unwrap()), first + 1);
+        let batch = back_dated(&kafka, batches.next()).await.unwrap().unwrap();
+        assert_eq!(batch[0].offset(), first + 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_queue_is_back_dated_each_time() {
+    let kafka = Kafka::new();
+    let consumer = Arc::new(assigned(&kafka, &kafka.consumer_config()));
+    let queue = consumer.split_partition_queue("orders", 0).expect("it is assigned");
+    let serve = tokio::spawn({
+        let consumer = Arc::clone(&consumer);
+        async move { consumer.recv().await.map(|message| message.detach()) }
+    });
+    let mut messages = queue.stream();
+    let mut batches = queue.batches(1, PATIENCE);
+    for round in 0..2 {
+        let first = 3 * round;
+        assert_eq!(back_dated(&kafka, queue.recv()).await.unwrap().offset(), first);
+        let streamed = back_dated(&kafka, messages.next()).await.unwrap().unwrap();
+        assert_eq!(streamed.offset(), first + 1);
+        let batch = back_dated(&kafka, batches.next()).await.unwrap().unwrap();
+        assert_eq!(batch[0].offset(), first + 2);
+    }
+    serve.abort();
+}
+
+/// Calls back, once, from within the next call that polls the consumer.
+#[derive(Default)]
+struct WhenPolled(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl ClientContext for WhenPolled {}
+
+impl ConsumerContext for WhenPolled {
+    fn main_queue_min_poll_interval(&self) -> Timeout {
+        let callback = self.0.lock().unwrap().take();
+        if let Some(callback) = callback {
+            callback();
+        }
+        Timeout::After(Duration::from_secs(1))
+    }
+}
+
+#[test]
+fn every_blocking_way_to_receive_is_back_dated_each_time() {
+    let kafka = Kafka::new();
+    let create = || {
+        let config = kafka.consumer_config();
+        let context = WhenPolled::default();
+        let consumer: BaseConsumer<WhenPolled> =
+            BaseConsumer::create(&config, context, &kafka.instrumentation).unwrap();
+        know_cluster(consumer.client());
+        consumer
+    };
+    // Sends a message while `receive` waits.
+    let back_dated = |consumer: &BaseConsumer<WhenPolled>, receive: &mut dyn FnMut() -> i64| {
+        let called = Arc::new(Mutex::new(None));
+        let callback = {
+            let (config, called) = (kafka.config(), Arc::clone(&called));
+            move || {
+                *called.lock().unwrap() = Some(SystemTime::now());
+                produce(&config, 1);
+            }
+        };
+        *consumer.context().0.lock().unwrap() = Some(Box::new(callback));
+        let before = SystemTime::now();
+        let offset = receive();
+        let called = called.lock().unwrap().expect("the consumer was polled");
+        assert_back_dated(&kafka, before, called);
+        offset
+    };
+    let consumer = create();
+    consumer.assign(&orders(Offset::Beginning)).unwrap();
+    let mut iter = consumer.iter();
+    for round in 0..2 {
+        let first = 3 * round;
+        let mut poll = || consumer.poll(PATIENCE).unwrap().unwrap().offset();
+        assert_eq!(back_dated(&consumer, &mut poll), first);
+        let mut next = || iter.next().unwrap().unwrap().offset();
+        assert_eq!(back_dated(&consumer, &mut next), first + 1);
+        let mut into_iter = || (&consumer).into_iter().next().unwrap().unwrap().offset();
+        assert_eq!(back_dated(&consumer, &mut into_iter), first + 2);
+    }
+    assert!(consumer.poll(Duration::ZERO).is_none());
+    kafka.telemetry.assert_spans([]);
+
+    let consumer = Arc::new(create());
+    consumer.assign(&orders(Offset::Offset(6))).unwrap();
+    let mut queue = consumer.split_partition_queue("orders", 0).expect("it is assigned");
+    let (called, is_called) = std::sync::mpsc::channel();
+    queue.set_nonempty_callback(move || called.send(()).unwrap_or_default());
+    for offset in 6..8 {
+        let mut poll = || queue.poll(PATIENCE).unwrap().unwrap().offset();
+        assert_eq!(back_dated(&consumer, &mut poll), offset);
+    }
+    is_called.recv_timeout(PATIENCE).expect("the callback was called");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_partition_is_no_failure_and_ends_a_batch() {
+    let kafka = Kafka::new();
+    produce(&kafka.config(), 3);
+    let mut config = kafka.consumer_config();
+    let consumer = assigned(&kafka, config.set("enable.partition.eof", "true"));
+    let mut batches = consumer.batches(1000, PATIENCE);
+    let batch = batches.next().await.unwrap().unwrap();
+    assert_eq!(batch.len(), 3, "the messages come first");
+    let end = Err(KafkaError::PartitionEOF(0));
+    assert_eq!(batches.next().await.unwrap().map(drop), end, "then the end");
+    kafka.telemetry.clear();
+    for _ in 0..2 {
+        consumer.seek("orders", 0, Offset::End, PATIENCE).unwrap();
+        assert_eq!(consumer.recv().await.map(drop), end);
+        consumer.seek("orders", 0, Offset::End, PATIENCE).unwrap();
+        assert_eq!(consumer.stream().next().await.unwrap().map(drop), end);
+    }
+    kafka.telemetry.assert_spans([]);
+    let polled = in_partition(0, kafka.labels(kafka::POLL, Some("orders")));
+    kafka.telemetry.assert_metrics([durations([(1, polled.clone())]), consumed([(3, polled)])]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_fails_is_a_failed_receive() {
     let kafka = Kafka::new();
     let mut config = kafka.consumer_config();
     config.set("auto.offset.reset", "error");
     let consumer: StreamConsumer =
         StreamConsumer::create(&config, DefaultConsumerContext, &kafka.instrumentation).unwrap();
     know_cluster(consumer.client());
-    let mut assignment = TopicPartitionList::new();
-    assignment.add_partition_offset("orders", 0, Offset::Offset(100)).unwrap();
-    consumer.assign(&assignment).unwrap();
-    let error = consumer.recv().await.map(drop).expect_err("there is no such offset");
-    let description: &'static str = error.to_string().leak();
-    let attributes = kafka.attributes("poll", "receive", None);
-    kafka.telemetry.assert_spans([span(format!("poll 127.0.0.1:{}", kafka.port()))
-        .kind(SpanKind::Client)
-        .attributes(attributes)
-        .error("AutoOffsetReset", Some(description))]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_batch_is_one_receive_and_one_process_span_with_every_link() {
-    let kafka = Kafka::new();
-    produce(&kafka, "orders", 3).await;
-    let consumer = kafka.consumer("orders");
-    let batch = consumer.batches(3, PATIENCE).next().await.unwrap().unwrap();
-    batch.process(async {}).await;
-    consumer.commit_message(&batch[2], CommitMode::Sync).unwrap();
-    let common = |operation, kind| {
-        let mut attributes = kafka.attributes(operation, kind, Some("orders"));
-        attributes.push((semconv::DESTINATION_PARTITION_ID, "0".into()));
-        attributes.push((semconv::BATCH_MESSAGE_COUNT, 3.into()));
-        attributes
-    };
-    let linked = |mut expected: ExpectedSpan| {
-        for (label, offset) in [("send 0", 0), ("send 1", 1), ("send 2", 2)] {
-            expected =
-                expected.link_with(remote(label), [("messaging.kafka.offset", offset.into())]);
-        }
-        expected
-    };
-    kafka.telemetry.assert_spans([
-        kafka.send("orders", 0, 0).label("send 0"),
-        kafka.send("orders", 0, 1).label("send 1"),
-        kafka.send("orders", 0, 2).label("send 2"),
-        linked(span("poll orders").kind(SpanKind::Client).attributes(common("poll", "receive"))),
-        linked(
-            span("process orders")
-                .label("process")
-                .kind(SpanKind::Consumer)
-                .attributes(common("process", "process")),
-        ),
-        span("commit orders")
-            .kind(SpanKind::Client)
-            .child_of("process")
-            .attributes(at(&kafka, "commit", "settle", 2))
-            .linked_to(remote("send 2")),
-    ]);
+    consumer.assign(&orders(Offset::Offset(100))).unwrap();
+    let error = consumer.batches(2, PATIENCE).next().await.unwrap().map(drop).expect_err("no such");
+    let failed = kafka.span(kafka::POLL, None).error("AutoOffsetReset", Some(&error.to_string()));
+    kafka.telemetry.assert_spans([failed]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -278,157 +267,66 @@ async fn batches_lose_nothing_in_a_select() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_does_not_wait_longer_than_asked() {
+async fn a_batch_waits_as_long_as_asked_and_can_be_flushed() {
     let kafka = Kafka::new();
-    produce(&kafka, "orders", 2).await;
+    produce(&kafka.config(), 2);
     let consumer = kafka.consumer("orders");
     let mut batches = consumer.batches(1000, Duration::from_millis(300));
-    let first = batches.next().await.unwrap().unwrap();
-    assert!(!first.is_empty());
-    // Nothing more comes: `next` waits, and what it has not got it cannot lose.
-    let start = Instant::now();
-    assert!(tokio::time::timeout(Duration::from_millis(400), batches.next()).await.is_err());
-    assert!(start.elapsed() >= Duration::from_millis(400));
-    assert!(batches.flush().is_none());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_error_in_the_middle_of_a_batch_loses_nothing() {
-    let kafka = Kafka::new();
-    produce(&kafka, "orders", 3).await;
-    let mut config = kafka.consumer_config();
-    config.set("enable.partition.eof", "true");
-    let consumer: StreamConsumer =
-        StreamConsumer::create(&config, DefaultConsumerContext, &kafka.instrumentation).unwrap();
-    let mut assignment = TopicPartitionList::new();
-    assignment.add_partition_offset("orders", 0, Offset::Beginning).unwrap();
-    consumer.assign(&assignment).unwrap();
-    let mut batches = consumer.batches(1000, PATIENCE);
-    let batch = batches.next().await.unwrap().unwrap();
-    assert_eq!(batch.len(), 3, "first what was there");
-    let error = batches.next().await.unwrap().map(drop);
-    assert_eq!(error, Err(KafkaError::PartitionEOF(0)), "then the error");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_collected_can_be_flushed() {
-    let kafka = Kafka::new();
-    produce(&kafka, "orders", 3).await;
-    let consumer = kafka.consumer("orders");
+    let mut received = 0;
+    while received < 2 {
+        received += batches.next().await.unwrap().unwrap().len();
+    }
+    drop(batches);
+    produce(&kafka.config(), 3);
     let mut batches = consumer.batches(1000, PATIENCE);
     let mut flushed = 0;
     while flushed < 3 {
-        let wait = tokio::time::timeout(Duration::from_millis(50), batches.next());
-        assert!(wait.await.is_err(), "the batch is not full");
+        assert!(batches.next().now_or_never().is_none(), "the batch is not full");
         flushed += batches.flush().map_or(0, |batch| batch.len());
+        tokio::task::yield_now().await;
     }
-    assert_eq!(flushed, 3);
+    assert!(batches.flush().is_none());
 }
 
+/// Copies are the same message: consumed once, and settled below the span that processed any.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_over_partitions_has_them_on_its_links() {
+async fn copies_of_a_message_share_its_history() {
     let kafka = Kafka::new();
-    let producer = kafka.producer();
-    for partition in [0, 1] {
-        let record = FutureRecord::<str, str>::to("invoices").partition(partition).payload("x");
-        producer.send(record, PATIENCE).await.unwrap();
-    }
-    let consumer = kafka.consumer("invoices");
-    let batch = consumer.batches(2, PATIENCE).next().await.unwrap().unwrap();
-    kafka.telemetry.wait_for(3);
+    produce(&kafka.config(), 2);
+    let consumer = kafka.consumer("orders");
+    consumer.recv().await.unwrap();
     kafka.telemetry.clear();
-    batch.process_sync(|| ());
-    let spans = kafka.telemetry.spans();
-    let on_span = |key: &str| spans[0].attributes.iter().any(|a| a.key.as_str() == key);
-    assert!(!on_span(semconv::DESTINATION_PARTITION_ID));
-    // Both records have the same offset, so that stands on the span.
-    assert!(on_span("messaging.kafka.offset"));
-    let mut partitions: Vec<_> = spans[0]
-        .links
-        .iter()
-        .map(|link| link.attributes.iter().map(|a| a.value.to_string()).collect::<Vec<_>>())
-        .collect();
-    partitions.sort();
-    assert_eq!(partitions, [["0"], ["1"]]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn any_iterator_of_messages_makes_a_batch() {
-    let kafka = Kafka::with(|builder| builder.with_receive_spans(ReceiveSpans::Batches));
-    produce(&kafka, "orders", 4).await;
-    let consumer = kafka.consumer("orders");
-    let messages: Vec<_> =
-        consumer.stream().take(4).map(|message| message.unwrap().detach()).collect().await;
-    let batch: Batch<OwnedMessage> = messages.into_iter().collect();
-    tokio::spawn(async move {
-        batch.process(async { Ok::<_, std::fmt::Error>(batch.len()) }).await.unwrap();
-    })
-    .await
-    .unwrap();
-    kafka.telemetry.wait_for(5);
-    let spans = kafka.telemetry.spans();
-    let process = spans.iter().find(|span| span.name == "process orders").unwrap();
-    assert_eq!(process.links.len(), 4);
-    assert!(!spans.iter().any(|span| span.name == "poll orders"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn processing_runs_under_spawn_on_many_threads() {
-    let kafka = Kafka::new();
-    produce(&kafka, "orders", 20).await;
-    let consumer = Arc::new(kafka.consumer("orders"));
-    let tasks: Vec<_> = (0..20)
-        .map(|_| {
-            let consumer = Arc::clone(&consumer);
-            tokio::spawn(async move {
-                let order = consumer.recv().await.unwrap();
-                let handled: Result<(), Box<dyn std::error::Error + Send + Sync>> = order
-                    .process(async {
-                        let before = Context::current().span().span_context().clone();
-                        tokio::task::yield_now().await;
-                        assert_eq!(Context::current().span().span_context(), &before);
-                        Ok(())
-                    })
-                    .await;
-                handled.unwrap();
-                assert!(!Context::current().has_active_span(), "nothing leaks");
-                order.detach()
-            })
-        })
-        .collect();
-    for task in tasks {
-        let order = task.await.unwrap();
-        // Later, elsewhere, by value.
-        tokio::spawn(order.process_with(|order| async move { drop(order) })).await.unwrap();
-    }
-    let spans = kafka.telemetry.spans();
-    assert_eq!(spans.iter().filter(|span| span.name == "process orders").count(), 40);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_panicking_handler_ends_the_span_and_unwinds() {
-    let kafka = Kafka::new();
-    produce(&kafka, "orders", 1).await;
-    let consumer = kafka.consumer("orders");
-    let order = consumer.recv().await.unwrap();
-    let handler = order.process(async { panic!("the handler's own") });
-    let result: Result<(), _> = AssertUnwindSafe(handler).catch_unwind().await;
-    assert_eq!(result.unwrap_err().downcast_ref::<&str>(), Some(&"the handler's own"));
-    kafka.telemetry.assert_spans([
-        kafka.send("orders", 0, 0).label("send"),
-        poll(&kafka, 0).linked_to(remote("send")),
-        process(&kafka, 0).linked_to(remote("send")).error("panic", None),
+    // Not received by an instrumented call, so that processing counts it.
+    let bare = consumer.get_ref().recv().await.unwrap();
+    let borrowed = BorrowedMessage::from_bare(bare, consumer.instrumenter());
+    let detached = borrowed.detach();
+    let copy = detached.clone();
+    tokio::spawn(async move { copy.process(async {}).await }).await.unwrap();
+    let first = kafka.telemetry.spans()[0].span_context.clone();
+    detached.process_sync(|| ());
+    borrowed.process(async {}).await;
+    let again: Batch<OwnedMessage> = [detached.clone(), borrowed.detach()].into_iter().collect();
+    again.process(async {}).await;
+    kafka.telemetry.clear();
+    consumer.commit_message(&borrowed, CommitMode::Sync).unwrap();
+    let commit = kafka.span_at(kafka::COMMIT, "orders", 0, 1);
+    kafka.telemetry.assert_spans([commit.child_of(first)]);
+    let labels = |operation| in_partition(0, kafka.labels(operation, Some("orders")));
+    kafka.telemetry.assert_metrics([
+        consumed([(1, labels(kafka::POLL)), (1, labels(Operation::PROCESS))]),
+        process_durations([(4, labels(Operation::PROCESS))]),
+        durations([(1, labels(kafka::POLL)), (1, labels(kafka::COMMIT))]),
     ]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_detached_message_keeps_its_creation_context() {
+async fn a_changed_message_keeps_its_creation_context() {
     let kafka = Kafka::new();
-    produce(&kafka, "orders", 1).await;
+    let record = FutureRecord::<str, str>::to("orders").payload("x");
+    kafka.producer().send(record, PATIENCE).await.unwrap();
     let consumer = kafka.consumer("orders");
     let borrowed = consumer.recv().await.unwrap();
-    let owned = borrowed.detach();
-    assert_eq!(owned.creation_context(), borrowed.creation_context());
+    let mut owned = borrowed.detach();
     assert!(owned.creation_context().is_valid());
     let changed = owned
         .clone()
@@ -443,202 +341,62 @@ async fn a_detached_message_keeps_its_creation_context() {
     assert_eq!((changed.topic(), changed.partition(), changed.offset()), ("elsewhere", 3, 9));
     assert_eq!((payload(&changed), changed.key()), ("changed", Some(&b"key"[..])));
     assert!(changed.headers().is_none());
-    let mut owned = owned;
     assert!(owned.detach_headers().is_some());
     assert_eq!(owned.into_inner().offset(), borrowed.into_inner().offset());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commits_of_every_kind_are_settle_spans_and_stored_offsets_are_none() {
+async fn commits_of_every_kind_are_settled_and_stored_offsets_are_not() {
     let kafka = Kafka::new();
-    produce(&kafka, "orders", 2).await;
+    let record = FutureRecord::<str, str>::to("orders").payload("x");
+    kafka.producer().send(record, PATIENCE).await.unwrap();
     let mut config = kafka.consumer_config();
     config.set("enable.auto.offset.store", "false");
-    let consumer: StreamConsumer =
-        StreamConsumer::create(&config, DefaultConsumerContext, &kafka.instrumentation).unwrap();
-    know_cluster(consumer.client());
-    consumer.subscribe(&["orders"]).unwrap();
+    let consumer = kafka.consumer_with(&config, "orders");
     let message = consumer.recv().await.unwrap();
     kafka.telemetry.clear();
     consumer.store_offset_from_message(&message).unwrap();
     consumer.store_offset("orders", 0, 0).unwrap();
-    let mut offsets = TopicPartitionList::new();
-    offsets.add_partition_offset("orders", 0, Offset::Offset(1)).unwrap();
-    consumer.store_offsets(&offsets).unwrap();
+    consumer.store_offsets(&orders(Offset::Offset(1))).unwrap();
     kafka.telemetry.assert_spans([]);
     consumer.commit_consumer_state(CommitMode::Sync).unwrap();
-    consumer.commit(&offsets, CommitMode::Sync).unwrap();
+    consumer.commit(&orders(Offset::Offset(1)), CommitMode::Sync).unwrap();
     // Through the trait it is the client's own message, whose headers are read once more.
     Consumer::commit_message(&consumer, &message, CommitMode::Async).unwrap();
-    let carried = message.creation_context().span_context().clone();
-    let state = kafka.attributes("commit", "settle", None);
+    let carried = message.creation_context().span_context();
     kafka.telemetry.assert_spans([
-        span(format!("commit 127.0.0.1:{}", kafka.port())).kind(SpanKind::Client).attributes(state),
-        span("commit orders").kind(SpanKind::Client).attributes(at(&kafka, "commit", "settle", 1)),
-        span("commit orders")
-            .kind(SpanKind::Client)
-            .attributes(at(&kafka, "commit", "settle", 0))
-            .linked_to(carried),
+        kafka.span(kafka::COMMIT, None),
+        kafka.span_at(kafka::COMMIT, "orders", 0, 1),
+        kafka.span_at(kafka::COMMIT, "orders", 0, 0).linked_to(remote(carried)),
     ]);
 }
 
+/// What the offsets of one commit have in common is on the span.
 #[tokio::test(flavor = "multi_thread")]
-async fn poisoned_headers_are_passed_through() {
+async fn a_commit_of_several_topics_is_named_after_none() {
     let kafka = Kafka::new();
-    let bare: rdkafka::bare::producer::FutureProducer = kafka.config().create().unwrap();
-    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let mut many = OwnedHeaders::new_with_capacity(100_001);
-    for _ in 0..100_000 {
-        many = many.insert(Header { key: "k", value: Some("v") });
-    }
-    let traced = |headers: OwnedHeaders| {
-        headers.insert(Header { key: "traceparent", value: Some(traceparent) })
-    };
-    let cases = [
-        (traced(with_invalid_name(OwnedHeaders::new())), true),
-        (
-            traced(
-                OwnedHeaders::new().insert(Header { key: "big", value: Some(&vec![0; 900_000]) }),
-            ),
-            true,
-        ),
-        (many, false),
-        (
-            OwnedHeaders::new().insert(Header { key: "traceparent", value: Some(&[0xff; 55][..]) }),
-            false,
-        ),
-        (
-            OwnedHeaders::new().insert(Header { key: "traceparent", value: Some("00-garbage") }),
-            false,
-        ),
-        (OwnedHeaders::new().insert(Header::<&str> { key: "traceparent", value: None }), false),
-        (
-            traced(OwnedHeaders::new().insert(Header { key: "traceparent", value: Some("old") })),
-            true,
-        ),
-        (
-            traced(
-                OwnedHeaders::new()
-                    .insert(Header { key: "tracestate", value: Some(&vec![b'='; 500_000]) }),
-            ),
-            true,
-        ),
-        (
-            traced(
-                OwnedHeaders::new()
-                    .insert(Header { key: "baggage", value: Some(&vec![0xff; 500_000]) }),
-            ),
-            true,
-        ),
-    ];
-    let count = cases.len();
-    let mut valid = Vec::new();
-    for (headers, is_valid) in cases {
-        valid.push(is_valid);
-        let record = FutureRecord::<str, str>::to("orders").payload("x").headers(headers);
-        bare.send(record, PATIENCE).await.expect("the client takes it");
-    }
+    produce(&kafka.config(), 1);
     let consumer = kafka.consumer("orders");
-    let producer = kafka.producer();
-    let reader = kafka.consumer("invoices");
-    for is_valid in valid {
-        let message = consumer.recv().await.expect("it is handed over");
-        assert_eq!(message.creation_context().is_valid(), is_valid, "{}", message.offset());
-        message.process(async {}).await;
-        // And forwarded with all of them, but for the context.
-        let before = others(&message);
-        let record = FutureRecord::<str, str>::to("invoices").partition(0).payload("x");
-        let headers = message.detach().detach_headers().expect("it has headers");
-        producer.send(record.headers(headers), PATIENCE).await.expect("it is forwarded");
-        let forwarded = reader.recv().await.unwrap();
-        assert!(others(&forwarded) == before, "headers of {} changed", message.offset());
-    }
-    let spans = kafka.telemetry.spans();
-    assert_eq!(spans.iter().filter(|span| span.name == "process orders").count(), count);
-}
-
-fn others(message: &BorrowedMessage<'_>) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
-    let mut headers = headers_of(message);
-    headers.retain(|(name, _)| !matches!(&name[..], b"traceparent" | b"tracestate" | b"baggage"));
-    headers
-}
-
-/// Code that knows the client's traits only.
-fn position(consumer: &impl Consumer) -> usize {
-    consumer.position().unwrap().count()
-}
-
-fn topic_of<M: Message>(message: &M) -> String {
-    message.topic().to_owned()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn generic_code_and_existing_consumers_keep_working() {
-    let kafka = Kafka::new();
-    produce(&kafka, "orders", 1).await;
-    let bare: rdkafka::bare::consumer::StreamConsumer = kafka.consumer_config().create().unwrap();
-    let consumer = StreamConsumer::new(bare, &kafka.instrumentation);
-    consumer.subscribe(&["orders"]).unwrap();
-    let message = consumer.recv().await.unwrap();
-    assert_eq!(topic_of(&message), "orders");
-    assert_eq!(topic_of(&message.detach()), "orders");
-    assert_eq!(position(&consumer), 1);
-    assert_eq!(message.as_received().creation_context(), message.creation_context());
-    drop(message);
-    assert_eq!(Arc::strong_count(&consumer.into_inner()), 1);
-    let polled: BaseConsumer = kafka.consumer_config().create().unwrap();
-    assert_eq!(position(&polled), 0);
-    assert!(!polled.closed());
-    polled.close_queue().unwrap();
-    drop(polled.into_inner());
-    let bare: rdkafka::bare::consumer::BaseConsumer = kafka.consumer_config().create().unwrap();
-    let mut wrapped = BaseConsumer::from(bare);
-    wrapped.set_nonempty_callback(|| ());
-    let _: StreamConsumer = kafka.consumer_config().create().unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn metrics_count_each_message_once() {
-    use otel_messaging_testing::metrics::{counter, histogram};
-
-    let kafka = Kafka::new();
-    produce(&kafka, "orders", 3).await;
-    let consumer = kafka.consumer("orders");
-    let first = consumer.recv().await.unwrap();
-    first.process(async {}).await;
-    first.process(async { Err::<(), _>(std::fmt::Error) }).await.unwrap_err();
-    let batch = consumer.batches(2, PATIENCE).next().await.unwrap().unwrap();
-    batch.process(async {}).await;
-    consumer.commit_message(&first, CommitMode::Sync).unwrap();
-    let attributes = |operation, kind: Option<&'static str>| {
-        let mut attributes = kafka.attributes(operation, kind.unwrap_or("process"), Some("orders"));
-        attributes.retain(|(key, _)| match *key {
-            semconv::CLIENT_ID | "messaging.kafka.cluster.id" | semconv::OPERATION_TYPE => false,
-            semconv::CONSUMER_GROUP_NAME => operation != "send",
-            _ => true,
-        });
-        attributes.push((semconv::DESTINATION_PARTITION_ID, "0".into()));
-        attributes.extend(kind.map(|kind| (semconv::OPERATION_TYPE, kind.into())));
-        attributes
+    consumer.recv().await.unwrap();
+    kafka.telemetry.clear();
+    let commit = |places: &[(&str, i32)]| {
+        let mut offsets = TopicPartitionList::new();
+        for (topic, partition) in places {
+            offsets.add_partition_offset(topic, *partition, Offset::Offset(0)).unwrap();
+        }
+        // The cluster need not take it: the span is the same, but for its error.
+        let _ = consumer.commit(&offsets, CommitMode::Async);
     };
-    let mut failed = attributes("process", None);
-    failed.push((semconv::ERROR_TYPE, "core::fmt::Error".into()));
-    let seconds = |name| {
-        histogram(name).unit("s").boundaries(&semconv::DURATION_BOUNDARIES).scope(support::scope())
-    };
-    let messages = |name| counter(name).unit("{message}").scope(support::scope());
-    kafka.telemetry.assert_metrics([
-        seconds(semconv::CLIENT_OPERATION_DURATION)
-            .point(3, attributes("send", Some("send")))
-            .point(2, attributes("poll", Some("receive")))
-            .point(1, attributes("commit", Some("settle"))),
-        seconds(semconv::PROCESS_DURATION).point(2, attributes("process", None)).point(1, failed),
-        messages(semconv::CLIENT_SENT_MESSAGES).point(3, {
-            let mut sent = attributes("send", None);
-            sent.retain(|(key, _)| *key != semconv::CONSUMER_GROUP_NAME);
-            sent
-        }),
-        messages(semconv::CLIENT_CONSUMED_MESSAGES).point(3, attributes("poll", None)),
+    commit(&[("orders", 0), ("invoices", 0), ("invoices", 1)]);
+    commit(&[("invoices", 0), ("orders", 0)]);
+    commit(&[("invoices", 0), ("invoices", 1)]);
+    commit(&[("invoices", 1)]);
+    commit(&[]);
+    kafka.telemetry.assert_spans([
+        kafka.span(kafka::COMMIT, None),
+        kafka.span(kafka::COMMIT, None),
+        kafka.span(kafka::COMMIT, Some("invoices")),
+        kafka.span_at(kafka::COMMIT, "invoices", 1, 0),
+        kafka.span(kafka::COMMIT, None),
     ]);
-    kafka.producer().flush(PATIENCE).unwrap();
 }

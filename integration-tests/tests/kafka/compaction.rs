@@ -1,15 +1,15 @@
-//! Topics that forget: what is left is linked, and a tombstone says that it is one.
+//! Compacted topics: what is left is linked, and tombstones are marked.
 
 use std::time::Duration;
 
-use opentelemetry::trace::SpanKind;
 use otel_messaging_rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList, bare,
     bare::consumer::{BaseConsumer, Consumer},
-    otel::semconv,
+    otel::Operation,
     producer::FutureRecord,
+    semconv as kafka,
 };
-use otel_messaging_testing::spans::{ExpectedSpan, remote, span};
+use otel_messaging_testing::spans::remote;
 use tokio::time::{interval, timeout};
 
 use crate::{shop::Shop, support::PATIENCE};
@@ -46,24 +46,15 @@ async fn what_compaction_leaves_is_linked() {
         assert_eq!((order.offset(), order.payload().is_none()), (offset, offset == 3));
         order.process(async {}).await;
     }
-    let spans = |verb: &'static str, kind, operation, offset: i64| -> ExpectedSpan {
-        let mut attributes = shop.clients.attributes(verb, operation, Some(&shop.orders));
-        attributes.push((semconv::DESTINATION_PARTITION_ID, "0".into()));
-        attributes.push(("messaging.kafka.offset", offset.into()));
-        if offset == 3 {
-            attributes.push(("messaging.kafka.message.tombstone", true.into()));
-        }
-        let send = &sends[usize::try_from(offset).unwrap()].span_context;
-        span(format!("{verb} {}", shop.orders))
-            .kind(kind)
-            .attributes(attributes)
-            .linked_to(remote(send))
-    };
     let expected = [2, 3].into_iter().flat_map(|offset| {
-        [
-            spans("poll", SpanKind::Client, "receive", offset),
-            spans("process", SpanKind::Consumer, "process", offset),
-        ]
+        [kafka::POLL, Operation::PROCESS].map(|operation| {
+            let send = &sends[usize::try_from(offset).unwrap()].span_context;
+            let tombstone = (offset == 3).then(|| (kafka::MESSAGE_TOMBSTONE, true.into()));
+            shop.clients
+                .span_at(operation, &shop.orders, 0, offset)
+                .attributes(tombstone)
+                .linked_to(remote(send))
+        })
     });
     shop.clients.telemetry.wait_for(4);
     shop.clients.telemetry.assert_spans(expected);

@@ -1,4 +1,4 @@
-//! The conformance suite.
+//! The conformance suite on Apache Kafka.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -18,10 +18,10 @@ use crate::{
 
 conformance!(Kafka<Shared>);
 
-/// The shared cluster, with topics and a group of the test's own.
+/// The shared cluster, on which each test has topics and a group of its own.
 struct Shared {
     topics: Topics,
-    /// A member of the group, for as long as commits of others shall fail.
+    /// A member of the group: while there is one, commits of other consumers fail.
     member: Mutex<Option<BaseConsumer>>,
 }
 
@@ -30,7 +30,7 @@ impl Cluster for Shared {
         Self { topics: Topics::new(), member: Mutex::default() }
     }
 
-    /// With several records in a request, the broker would name another error for all of them.
+    /// Sends one record a request: with several, the broker returns another error for all of them.
     fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config
@@ -53,16 +53,16 @@ impl Cluster for Shared {
     }
 
     async fn make_topics(&self, topics: &[String], partitions: i32) {
-        // As much as the suite may send; a cluster's default is less.
+        // The suite sends larger messages than a cluster takes by default.
         self.topics.make(topics, partitions, &[("max.message.bytes", "8000000")]).await;
     }
 
-    /// No broker believes a record of the year 5138.
+    /// Gives the record a timestamp of the year 5138, which brokers refuse.
     fn refuse_records(&self) -> (RDKafkaErrorCode, fn(&mut FutureRecord<'_, [u8], [u8]>)) {
         (RDKafkaErrorCode::InvalidTimestamp, |record| record.timestamp = Some(100_000_000_000_000))
     }
 
-    /// Who only assigns itself partitions may commit while the group has no members.
+    /// Adds a member to the group: a consumer without membership may commit only while there is none.
     fn refuse_commits(&self) -> RDKafkaErrorCode {
         let mut config = self.config();
         config.set("group.id", self.group()).set("group.protocol", "consumer");

@@ -10,7 +10,7 @@ use otel_messaging_testing::{attributes::assert_attributes, telemetry::FinishedS
 pub(crate) struct Sends(HashMap<(i32, i64), SpanContext>);
 
 impl Sends {
-    /// Those of all `send` spans, each of which must be of its own message.
+    /// Collects the `send` spans, each of which must be of its own message.
     pub(crate) fn among(spans: &[FinishedSpan]) -> Self {
         let sends = spans.iter().filter(|span| span.name.starts_with("send "));
         let mut found = HashMap::new();
@@ -23,7 +23,7 @@ impl Sends {
         Self(found)
     }
 
-    /// What sent the message at this place.
+    /// Returns the span that sent the message at this place.
     pub(crate) fn of(&self, place: (i32, i64)) -> &SpanContext {
         &self.0[&place]
     }
@@ -62,7 +62,7 @@ impl Sends {
     }
 }
 
-/// Asserts that `span` is of one message, and links to what sent it.
+/// Asserts that `span` is of one message, and links to the span that sent it.
 #[track_caller]
 pub(crate) fn assert_linked_to(span: &FinishedSpan, send: &SpanContext) {
     let [link] = &span.links.links[..] else { panic!("not one link: {:?}", span.links) };
@@ -71,12 +71,12 @@ pub(crate) fn assert_linked_to(span: &FinishedSpan, send: &SpanContext) {
     assert_attributes(&link.attributes, []);
 }
 
-/// The spans of this name, in the order in which they ended.
+/// Returns the spans of this name, in the order in which they ended.
 pub(crate) fn named<'a>(spans: &'a [FinishedSpan], name: &str) -> Vec<&'a FinishedSpan> {
     spans.iter().filter(|span| span.name == name).collect()
 }
 
-/// The value of an attribute that the span must have.
+/// Returns the value of an attribute that the span must have.
 #[track_caller]
 pub(crate) fn text(span: &FinishedSpan, key: &str) -> String {
     let is_it = |attribute: &&KeyValue| attribute.key.as_str() == key;

@@ -17,7 +17,7 @@ const BATCHES: usize = 10;
 const BATCH: usize = 1_000;
 const PARTITIONS: i32 = 4;
 
-/// The places of each batch's messages, and all spans.
+/// Sends and processes all batches; returns the places of each batch's messages, and all spans.
 async fn run(shop: &Shop) -> (Vec<Vec<(i32, i64)>>, Vec<FinishedSpan>) {
     let producer = shop.clients.producer();
     for partition in 0..PARTITIONS {
@@ -43,7 +43,8 @@ async fn every_link_of_ten_thousand_is_there() {
     let limit = u32::try_from(BATCH).unwrap();
     let telemetry =
         Telemetry::builder().expecting_scope(scope()).with_max_links_per_span(limit).build();
-    let clients = Clients::telling(telemetry, kafka(), |builder| builder.with_link_limit(BATCH));
+    let clients =
+        Clients::reporting_to(telemetry, kafka(), |builder| builder.with_link_limit(BATCH));
     let shop = Shop::of(clients, PARTITIONS, &[]).await;
     let (batches, spans) = run(&shop).await;
     let sends = Sends::among(&spans);
@@ -60,7 +61,7 @@ async fn every_link_of_ten_thousand_is_there() {
     }
 }
 
-/// With the SDK's own limit, what is past it is on children.
+/// Links past the SDK's own limit are on child spans.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_link_of_ten_thousand_is_lost_by_the_limit() {
     let shop = Shop::open(PARTITIONS).await;
@@ -78,7 +79,7 @@ async fn no_link_of_ten_thousand_is_lost_by_the_limit() {
             let children: Vec<_> = spans.iter().filter(is_child).collect();
             assert_eq!(children.len(), rest.len().div_ceil(128));
             assert_eq!(span.links.links.len(), kept.len());
-            // The SDK has counted what we have put elsewhere.
+            // The SDK counts as dropped what the children have.
             assert_eq!(span.links.dropped_count as usize, rest.len());
             sends.assert_linked(children, rest.iter().copied(), across_partitions(batch));
         }

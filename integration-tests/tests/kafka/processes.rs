@@ -1,4 +1,4 @@
-//! Two services, each a process of its own, whose spans meet in a collector.
+//! Two services in processes of their own, which export to one collector.
 
 use std::{collections::HashMap, process::Command};
 
@@ -22,7 +22,7 @@ struct Exported {
     span: Span,
 }
 
-/// Runs a service until it ends, with the settings that most deployments have: the environment's.
+/// Runs a service until it ends. The environment says where it exports to.
 fn run(program: &str, collector: &Collector, arguments: &[&str]) {
     let status = Command::new(program)
         .args(arguments)
@@ -123,7 +123,7 @@ async fn spans_of_two_processes_are_linked_at_the_collector() {
     assert_eq!(metrics.keys().collect::<Vec<_>>(), [""; 0], "there are no other services");
 }
 
-/// Trace and span, as links name them.
+/// Returns the trace and the span id, as links have them.
 fn id(span: &Span) -> (Vec<u8>, Vec<u8>) {
     (span.trace_id.clone(), span.span_id.clone())
 }

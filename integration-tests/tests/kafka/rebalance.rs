@@ -1,4 +1,4 @@
-//! Consumer groups whose members come while others are in the middle of a batch.
+//! Rebalances of a consumer group while a member collects a batch.
 
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ async fn a_batch_survives_a_rebalance() {
 /// Polls `work`, which must not end, until `condition` holds.
 async fn wait_until(condition: impl Fn() -> bool, work: impl Future<Output = ()>) {
     let waiting = async {
-        // What the condition looks at tells nobody when it changes.
+        // There is no notification of a change.
         let mut ticks = interval(Duration::from_millis(20));
         while !condition() {
             ticks.tick().await;
@@ -99,7 +99,7 @@ async fn wait_until(condition: impl Fn() -> bool, work: impl Future<Output = ()>
     timeout(PATIENCE, either).await.expect("the condition comes true");
 }
 
-/// How many messages the consumer has handed over.
+/// Returns how many messages the consumer has handed over.
 fn consumed(consumer: &StreamConsumer) -> i64 {
     let position = consumer.position().expect("it has positions");
     let offsets = position.elements().into_iter().filter_map(|place| place.offset().to_raw());

@@ -1,17 +1,16 @@
-//! A broker that is killed, and comes back.
+//! A broker that is killed and started again.
 
 use std::{collections::HashMap, time::Duration};
 
 use futures::future::join_all;
 use opentelemetry::trace::Status;
 use otel_messaging_integration_tests::OwnBroker;
-use otel_messaging_rdkafka::{Message, error::RDKafkaErrorCode, otel::semconv};
-use otel_messaging_testing::metrics::{counter, histogram};
+use otel_messaging_rdkafka::{Message, error::RDKafkaErrorCode, semconv as kafka};
 
 use crate::{
     links::{Sends, assert_linked_to, named, text},
-    shop::{BOUNDARIES, Shop, labels, names},
-    support::Clients,
+    shop::{Shop, labels, names},
+    support::{self, Clients},
 };
 
 /// Longer than the broker takes to come back.
@@ -36,7 +35,7 @@ async fn nothing_is_lost_when_the_broker_is_killed() {
         while received.len() < 150 {
             match consumer.recv().await {
                 Ok(order) => received.push((order.partition(), order.offset())),
-                // The client tells of the broker's absence, and goes on.
+                // The client reports that the broker is away, and goes on.
                 Err(error) => {
                     let code = error.rdkafka_error_code().expect("Kafka's errors have codes");
                     *failures.entry(format!("{code:?}")).or_default() += 1;
@@ -87,32 +86,19 @@ async fn nothing_is_lost_when_the_broker_is_killed() {
     for (poll, place) in polls.into_iter().zip(received) {
         assert_linked_to(poll, sends.of(place));
     }
-    let labels = |verb, operation, typed: bool, error: Option<&str>| {
-        let mut labels = labels(&shop, verb, operation, typed);
-        labels.extend(error.map(|error| (semconv::ERROR_TYPE, error.to_owned().into())));
-        labels
-    };
-    // A failed receive has neither topic nor partition.
-    let failed_receives = failures.iter().map(|(error, count)| {
-        let mut labels = labels("poll", "receive", true, Some(error));
-        labels.retain(|(key, _)| !key.starts_with("messaging.destination."));
-        (*count, labels)
+    let refused = failures.iter().map(|(error, count)| {
+        // A failed receive has no topic.
+        (*count, support::failed(error, shop.clients.labels(kafka::POLL, None)))
     });
-    let durations = histogram(semconv::CLIENT_OPERATION_DURATION).unit("s").boundaries(&BOUNDARIES);
-    let durations = failed_receives
-        .fold(durations, |durations, (count, labels)| durations.point(count, labels));
+    let sends = [
+        (150, labels(&shop, kafka::SEND)),
+        (10, support::failed("MessageTimedOut", labels(&shop, kafka::SEND))),
+    ];
+    let polled = (150, labels(&shop, kafka::POLL));
     // Nothing was counted twice.
     telemetry.assert_metrics([
-        counter(semconv::CLIENT_SENT_MESSAGES)
-            .unit("{message}")
-            .point(150, labels("send", "send", false, None))
-            .point(10, labels("send", "send", false, Some("MessageTimedOut"))),
-        counter(semconv::CLIENT_CONSUMED_MESSAGES)
-            .unit("{message}")
-            .point(150, labels("poll", "receive", false, None)),
-        durations
-            .point(150, labels("send", "send", true, None))
-            .point(10, labels("send", "send", true, Some("MessageTimedOut")))
-            .point(150, labels("poll", "receive", true, None)),
+        support::sent(sends.clone()),
+        support::consumed([polled.clone()]),
+        support::durations(sends.into_iter().chain([polled]).chain(refused)),
     ]);
 }

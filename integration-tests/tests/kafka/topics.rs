@@ -1,4 +1,4 @@
-//! Topics that one test has for itself.
+//! Topics of one test.
 
 use std::{
     sync::Mutex,
@@ -24,32 +24,32 @@ pub(crate) struct Topics {
 }
 
 impl Topics {
-    /// On the shared cluster.
+    /// Makes topics on the shared cluster.
     pub(crate) fn new() -> Self {
         Self::on(&kafka())
     }
 
-    /// On the cluster with these bootstrap servers.
+    /// Makes topics on the cluster with these bootstrap servers.
     pub(crate) fn on(servers: &str) -> Self {
         let admin = ClientConfig::new().set("bootstrap.servers", servers).create();
         let admin: AdminClient<_> = admin.expect("the client is made");
-        // Otherwise every test after the broker's end would take as long as it has patience.
+        // Otherwise each test would wait for its time limit where there is no broker.
         let answer = admin.inner().fetch_metadata(None, Duration::from_secs(10));
         answer.expect("Kafka does not answer: look at it with `cargo xtask brokers status kafka`");
         Self { admin, suffix: format!(".{}", unique()), made: Mutex::default() }
     }
 
-    /// What the topic is called that a test calls `name`.
+    /// Returns the topic's real name.
     pub(crate) fn full_name(&self, name: &str) -> String {
         format!("{name}{}", self.suffix)
     }
 
-    /// What the test calls it.
+    /// Returns the name that the test uses.
     pub(crate) fn short_name<'t>(&self, topic: &'t str) -> &'t str {
         topic.strip_suffix(&self.suffix).expect("the topic is this test's")
     }
 
-    /// Makes topics that are called so in full.
+    /// Makes topics of these real names.
     pub(crate) async fn make(&self, topics: &[String], partitions: i32, config: &[(&str, &str)]) {
         if topics.is_empty() {
             return;
@@ -78,21 +78,12 @@ impl Topics {
         let (client, deadline) = (self.admin.inner(), Instant::now() + PATIENCE);
         while let Err(error) = client.fetch_watermarks(topic, partition, PATIENCE) {
             assert!(Instant::now() < deadline, "{topic} has no leader: {error}");
-            // The client goes by what it heard last.
+            // The client uses the metadata that it has.
             client.fetch_metadata(Some(topic), PATIENCE).expect("the cluster answers");
         }
     }
 
-    pub(crate) fn admin(&self) -> &AdminClient<DefaultClientContext> {
-        &self.admin
-    }
-
-    /// Deletes this topic, too, which the cluster has made.
-    pub(crate) fn remove_later(&self, topic: &str) {
-        self.made.lock().unwrap().push(topic.to_owned());
-    }
-
-    /// Makes one topic, and gives its full name.
+    /// Makes one topic, and returns its real name.
     pub(crate) async fn make_one(&self, name: &str, partitions: i32) -> String {
         let topic = self.full_name(name);
         self.make(std::slice::from_ref(&topic), partitions, &[]).await;
@@ -105,7 +96,7 @@ impl Drop for Topics {
         let made = self.made.lock().unwrap();
         let names: Vec<&str> = made.iter().map(String::as_str).collect();
         if !names.is_empty() {
-            // Nothing depends on it, and a test may have killed the broker.
+            // An error does no harm: a test may have killed the broker.
             let _ = block_on(self.admin.delete_topics(&names, &AdminOptions::new()));
         }
     }

@@ -7,9 +7,10 @@ use otel_messaging_rdkafka::{
     consumer::{Consumer, StreamConsumer},
     error::RDKafkaErrorCode,
     otel::semconv,
-    producer::{FutureProducer, Producer},
+    producer::{FutureProducer, FutureRecord, Producer},
+    semconv as kafka,
 };
-use otel_messaging_testing::spans::{ExpectedSpan, remote, span};
+use otel_messaging_testing::spans::{ExpectedSpan, remote};
 
 use crate::{
     shop::{Shop, names},
@@ -30,16 +31,13 @@ fn consumer(shop: &Shop, isolation: &str) -> StreamConsumer {
     shop.clients.consumer_with(&config, &shop.orders)
 }
 
-/// Of the message at an offset of the first partition.
+/// The receive span of the message at an offset of the first partition.
 fn polled(shop: &Shop, offset: i64) -> ExpectedSpan {
-    let mut attributes = shop.clients.attributes("poll", "receive", Some(&shop.orders));
-    attributes.push((semconv::DESTINATION_PARTITION_ID, "0".into()));
-    attributes.push(("messaging.kafka.offset", offset.into()));
-    span(format!("poll {}", shop.orders)).kind(SpanKind::Client).attributes(attributes)
+    shop.clients.span_at(kafka::POLL, &shop.orders, 0, offset)
 }
 
-/// The aborted messages were sent, so there are spans of that; who reads committed ones only has
-/// none of them, and who reads all has.
+/// Aborted messages have send spans. A consumer that reads committed messages only has no receive
+/// spans of them, and one that reads all messages has.
 #[tokio::test(flavor = "multi_thread")]
 async fn aborted_messages_have_no_spans_where_they_are_not_read() {
     let shop = Shop::open(1).await;
@@ -83,7 +81,7 @@ async fn aborted_messages_have_no_spans_where_they_are_not_read() {
     );
 }
 
-/// What was not sent yet when its transaction is aborted ends as the client says.
+/// The send of a record that was still queued when its transaction is aborted fails.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_abort_throws_away_is_a_failed_send() {
     let shop = Shop::open(1).await;
@@ -97,11 +95,10 @@ async fn what_an_abort_throws_away_is_a_failed_send() {
         let (error, _) = sent.unwrap().expect_err("it was thrown away");
         assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::PurgeQueue));
     }
-    let mut attributes = shop.clients.attributes("send", "send", Some(&shop.orders));
-    attributes.push((semconv::DESTINATION_PARTITION_ID, "0".into()));
-    let failed = span(format!("send {}", shop.orders))
-        .kind(SpanKind::Producer)
-        .attributes(attributes)
+    let failed = shop
+        .clients
+        .span(kafka::SEND, Some(&shop.orders))
+        .attributes([(semconv::DESTINATION_PARTITION_ID, "0".into())])
         .error("PurgeQueue", Some("Message production error: PurgeQueue (Local: Purged in queue)"));
     shop.clients.telemetry.wait_for(3);
     shop.clients.telemetry.assert_spans([failed.clone(), failed.clone(), failed]);
@@ -121,9 +118,7 @@ async fn offsets_are_settled_with_the_transaction() {
         let order = consumer.recv().await.unwrap();
         seen.push(order.offset());
         producer.begin_transaction().unwrap();
-        let bill = |order| {
-            otel_messaging_rdkafka::producer::FutureRecord::<str, [u8]>::to(&bills).payload(order)
-        };
+        let bill = |order| FutureRecord::<str, [u8]>::to(&bills).payload(order);
         order
             .process(async {
                 let bill = bill(order.payload().unwrap());

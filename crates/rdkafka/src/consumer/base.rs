@@ -2,116 +2,32 @@
 
 use std::sync::Arc;
 
-use otel_messaging_core::{Endpoint, Instrumentation};
+use otel_messaging_core::{Instrumentation, Instrumenter, client::wrapper};
 use rdkafka::{
     ClientConfig,
     config::{FromClientConfig, FromClientConfigAndContext},
     consumer::{
-        self as bare, Consumer, ConsumerContext, DefaultConsumerContext,
-        base_consumer as bare_modules,
+        CommitMode, Consumer, ConsumerContext, DefaultConsumerContext, base_consumer as bare,
     },
     error::KafkaResult,
     util::Timeout,
 };
 
-use super::{delegate::delegate_consumer, handed_over};
-use crate::{facts, message::BorrowedMessage};
+use super::handed_over;
+use crate::{Instrumented, KafkaClient, message::BorrowedMessage, server, settle};
 
-/// [`rdkafka::consumer::BaseConsumer`], instrumented.
-///
-/// It is made as the client's own: `config.create()` or `config.create_with_context(context)` use
-/// the default instrumentation, [`create`](Self::create) another. An existing consumer is wrapped
-/// with `From` or [`new`](Self::new).
-pub struct BaseConsumer<C = DefaultConsumerContext>
-where
-    C: ConsumerContext,
-{
-    /// Shared with the client's partition queues.
-    pub(super) consumer: Arc<bare::BaseConsumer<C>>,
-    pub(super) endpoint: Endpoint,
-}
+/// [`rdkafka::consumer::BaseConsumer`], instrumented; see [`Instrumented`].
+pub type BaseConsumer<C = DefaultConsumerContext> = Instrumented<bare::BaseConsumer<C>>;
 
-impl<C: ConsumerContext> BaseConsumer<C> {
-    /// Wraps a consumer that works as `instrumentation` says.
-    pub fn new(consumer: bare::BaseConsumer<C>, instrumentation: &Instrumentation) -> Self {
-        let endpoint = facts::consumer(consumer.client(), instrumentation);
-        Self { consumer: Arc::new(consumer), endpoint }
+impl<C: ConsumerContext> KafkaClient for bare::BaseConsumer<C> {
+    type Context = C;
+
+    fn create_bare(config: &ClientConfig, context: C, _: &Instrumentation) -> KafkaResult<Self> {
+        Self::from_config_and_context(config, context)
     }
 
-    /// A consumer that works as `instrumentation` says.
-    ///
-    /// # Errors
-    /// Those of the client's own constructor.
-    pub fn create(
-        config: &ClientConfig,
-        context: C,
-        instrumentation: &Instrumentation,
-    ) -> KafkaResult<Self> {
-        let consumer = bare::BaseConsumer::from_config_and_context(config, context)?;
-        Ok(Self::new(consumer, instrumentation))
-    }
-
-    /// Waits up to `timeout` for a message, and serves other events. A message that is handed
-    /// over has its receive span; an empty poll has none.
-    pub fn poll<T: Into<Timeout>>(&self, timeout: T) -> Option<KafkaResult<BorrowedMessage<'_>>> {
-        let clock = self.endpoint.clock();
-        let result = self.consumer.poll(timeout)?;
-        Some(handed_over(&self.endpoint, self.consumer.client(), clock, result))
-    }
-
-    /// An iterator over messages, which waits for each as long as it takes.
-    pub fn iter(&self) -> Iter<'_, C> {
-        self.into_iter()
-    }
-
-    /// Splits a partition off, as the client's method does: its messages come from the queue.
-    pub fn split_partition_queue(
-        self: &Arc<Self>,
-        topic: &str,
-        partition: i32,
-    ) -> Option<PartitionQueue<C>> {
-        let queue = self.consumer.split_partition_queue(topic, partition)?;
-        Some(PartitionQueue { queue, consumer: Arc::clone(self) })
-    }
-
-    /// Begins to close the consumer, as the client's method does.
-    ///
-    /// # Errors
-    /// Those of the client.
-    pub fn close_queue(&self) -> KafkaResult<()> {
-        self.consumer.close_queue()
-    }
-
-    /// Whether the consumer is closed.
-    pub fn closed(&self) -> bool {
-        self.consumer.closed()
-    }
-
-    /// Sets what is called whenever messages become available.
-    pub fn set_nonempty_callback<F>(&mut self, callback: F)
-    where
-        F: Fn() + Send + Sync + 'static,
-    {
-        // A partition queue holds this consumer too, so whoever has `&mut self` is alone.
-        if let Some(consumer) = Arc::get_mut(&mut self.consumer) {
-            consumer.set_nonempty_callback(callback);
-        }
-    }
-
-    /// The client's own consumer. What is received through it is not instrumented.
-    pub fn get_ref(&self) -> &bare::BaseConsumer<C> {
-        &self.consumer
-    }
-
-    /// The client's own consumer.
-    pub fn into_inner(self) -> Arc<bare::BaseConsumer<C>> {
-        self.consumer
-    }
-}
-
-impl<C: ConsumerContext> From<bare::BaseConsumer<C>> for BaseConsumer<C> {
-    fn from(consumer: bare::BaseConsumer<C>) -> Self {
-        Self::new(consumer, &Instrumentation::default())
+    fn instrumenter(&self, instrumentation: &Instrumentation) -> Instrumenter {
+        server::consumer(self.client(), instrumentation)
     }
 }
 
@@ -121,21 +37,75 @@ impl FromClientConfig for BaseConsumer {
     }
 }
 
-impl<C: ConsumerContext> FromClientConfigAndContext<C> for BaseConsumer<C> {
-    fn from_config_and_context(config: &ClientConfig, context: C) -> KafkaResult<Self> {
-        Self::create(config, context, &Instrumentation::default())
+impl<C: ConsumerContext> BaseConsumer<C> {
+    /// Waits up to `timeout` for a message, and serves other events. A message that is handed over
+    /// has a receive span, which began with the call; an empty poll has none.
+    ///
+    /// # Errors
+    /// Returns the client's error, with a failed receive span. The end of a partition has none.
+    pub fn poll<T: Into<Timeout>>(&self, timeout: T) -> Option<KafkaResult<BorrowedMessage<'_>>> {
+        let clock = self.instrumenter.clock();
+        let result = self.client.poll(timeout)?;
+        Some(handed_over(&self.instrumenter, self.client.client(), clock, result))
+    }
+
+    /// Returns an iterator over messages, which waits for each as long as it takes.
+    pub fn iter(&self) -> Iter<'_, C> {
+        self.into_iter()
+    }
+
+    /// Commits the offset of a message, in a settle span that links to the message's creation
+    /// context. With `CommitMode::Async` the span ends when the client has taken the commit, and
+    /// the result goes to the `commit_callback` of the consumer context.
+    ///
+    /// # Errors
+    /// Returns the client's error.
+    pub fn commit_message(
+        &self,
+        message: &BorrowedMessage<'_>,
+        mode: CommitMode,
+    ) -> KafkaResult<()> {
+        settle::message(message, || self.client.commit_message(message, mode))
+    }
+
+    /// Splits off a partition, whose messages come from the queue that is returned, as the client's
+    /// method does.
+    pub fn split_partition_queue(
+        self: &Arc<Self>,
+        topic: &str,
+        partition: i32,
+    ) -> Option<PartitionQueue<C>> {
+        let bare = self.client.split_partition_queue(topic, partition)?;
+        Some(PartitionQueue { bare, consumer: Arc::clone(self) })
+    }
+
+    /// Begins to close the consumer, as the client's method does.
+    ///
+    /// # Errors
+    /// Returns the client's error.
+    pub fn close_queue(&self) -> KafkaResult<()> {
+        self.client.close_queue()
+    }
+
+    /// Returns whether the consumer is closed.
+    pub fn closed(&self) -> bool {
+        self.client.closed()
+    }
+
+    /// Sets what is called whenever messages become available.
+    pub fn set_nonempty_callback<F>(&mut self, callback: F)
+    where
+        F: Fn() + Send + Sync + 'static,
+    {
+        // A partition queue holds this consumer too, so that nothing else shares the client's own
+        // while there is `&mut self`.
+        if let Some(client) = Arc::get_mut(&mut self.client) {
+            client.set_nonempty_callback(callback);
+        }
     }
 }
 
-delegate_consumer!([C: ConsumerContext] BaseConsumer<C>, bare::BaseConsumer<C>);
-
-impl<C: ConsumerContext> std::fmt::Debug for BaseConsumer<C> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BaseConsumer").field("endpoint", &self.endpoint).finish_non_exhaustive()
-    }
-}
-
-/// An iterator over the messages of a [`BaseConsumer`].
+/// An iterator over the messages of a [`BaseConsumer`], each with its receive span. It never ends.
 #[derive(Debug)]
 pub struct Iter<'a, C: ConsumerContext>(&'a BaseConsumer<C>);
 
@@ -143,9 +113,10 @@ impl<'a, C: ConsumerContext> Iterator for Iter<'a, C> {
     type Item = KafkaResult<BorrowedMessage<'a>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let clock = self.0.endpoint.clock();
-        let result = self.0.consumer.iter().next()?;
-        Some(handed_over(&self.0.endpoint, self.0.consumer.client(), clock, result))
+        let Self(consumer) = self;
+        let clock = consumer.instrumenter.clock();
+        let result = consumer.client.iter().next()?;
+        Some(handed_over(&consumer.instrumenter, consumer.client.client(), clock, result))
     }
 }
 
@@ -160,17 +131,22 @@ impl<'a, C: ConsumerContext> IntoIterator for &'a BaseConsumer<C> {
 
 /// [`rdkafka::consumer::base_consumer::PartitionQueue`], instrumented.
 pub struct PartitionQueue<C: ConsumerContext> {
-    queue: bare_modules::PartitionQueue<C>,
+    bare: bare::PartitionQueue<C>,
     consumer: Arc<BaseConsumer<C>>,
 }
 
+wrapper!(PartitionQueue[C: ConsumerContext]: bare::PartitionQueue<C>);
+
 impl<C: ConsumerContext> PartitionQueue<C> {
-    /// Waits up to `timeout` for a message of the partition.
+    /// Waits up to `timeout` for a message of the partition; see [`BaseConsumer::poll`].
+    ///
+    /// # Errors
+    /// Returns the client's error, with a failed receive span. The end of a partition has none.
     pub fn poll<T: Into<Timeout>>(&self, timeout: T) -> Option<KafkaResult<BorrowedMessage<'_>>> {
-        let clock = self.consumer.endpoint.clock();
-        let result = self.queue.poll(timeout)?;
-        let client = self.consumer.consumer.client();
-        Some(handed_over(&self.consumer.endpoint, client, clock, result))
+        let clock = self.consumer.instrumenter.clock();
+        let result = self.bare.poll(timeout)?;
+        let client = self.consumer.client.client();
+        Some(handed_over(&self.consumer.instrumenter, client, clock, result))
     }
 
     /// Sets what is called whenever messages become available.
@@ -178,17 +154,6 @@ impl<C: ConsumerContext> PartitionQueue<C> {
     where
         F: Fn() + Send + Sync + 'static,
     {
-        self.queue.set_nonempty_callback(callback);
-    }
-
-    /// The client's own queue. What is received through it is not instrumented.
-    pub const fn get_ref(&self) -> &bare_modules::PartitionQueue<C> {
-        &self.queue
-    }
-}
-
-impl<C: ConsumerContext> std::fmt::Debug for PartitionQueue<C> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PartitionQueue").finish_non_exhaustive()
+        self.bare.set_nonempty_callback(callback);
     }
 }

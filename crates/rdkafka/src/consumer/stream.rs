@@ -1,132 +1,49 @@
 //! The asynchronous consumer.
 
 use std::{
+    fmt,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use futures_core::Stream;
-use otel_messaging_core::{Clock, Endpoint, Instrumentation};
+use otel_messaging_core::{
+    Failure, Incoming, Instrumentation, Instrumenter, Operation,
+    client::{Source, wrapper},
+};
 use rdkafka::{
     ClientConfig,
     client::Client,
     config::{FromClientConfig, FromClientConfigAndContext},
     consumer::{
-        self as bare, Consumer, ConsumerContext, DefaultConsumerContext,
-        stream_consumer as bare_modules,
+        CommitMode, Consumer, ConsumerContext, DefaultConsumerContext, stream_consumer as bare,
     },
-    error::KafkaResult,
-    util::{AsyncRuntime, DefaultRuntime, Timeout},
+    error::{KafkaError, KafkaResult},
+    util::{AsyncRuntime, DefaultRuntime},
 };
 
-use super::{Batches, delegate::delegate_consumer, handed_over};
-use crate::{facts, message::BorrowedMessage};
+use super::{handed_over, receive_failure};
+use crate::{Instrumented, KafkaClient, message::BorrowedMessage, semconv, server, settle};
 
-/// [`rdkafka::consumer::StreamConsumer`], instrumented.
-///
-/// It is made as the client's own: `config.create()` or `config.create_with_context(context)` use
-/// the default instrumentation, [`create`](Self::create) another. An existing consumer is wrapped
-/// with `From` or [`new`](Self::new).
-#[must_use = "the consumer stops when it is dropped"]
-pub struct StreamConsumer<C = DefaultConsumerContext, R = DefaultRuntime>
-where
-    C: ConsumerContext,
-{
-    /// Shared with the client's partition queues.
-    consumer: Arc<bare::StreamConsumer<C, R>>,
-    endpoint: Endpoint,
-}
+/// [`rdkafka::consumer::StreamConsumer`], instrumented; see [`Instrumented`].
+pub type StreamConsumer<C = DefaultConsumerContext, R = DefaultRuntime> =
+    Instrumented<bare::StreamConsumer<C, R>>;
 
-impl<C, R> StreamConsumer<C, R>
+impl<C, R> KafkaClient for bare::StreamConsumer<C, R>
 where
     C: ConsumerContext + 'static,
+    R: AsyncRuntime,
 {
-    /// Wraps a consumer that works as `instrumentation` says.
-    pub fn new(consumer: bare::StreamConsumer<C, R>, instrumentation: &Instrumentation) -> Self {
-        let endpoint = facts::consumer(consumer.client(), instrumentation);
-        Self { consumer: Arc::new(consumer), endpoint }
+    type Context = C;
+
+    fn create_bare(config: &ClientConfig, context: C, _: &Instrumentation) -> KafkaResult<Self> {
+        Self::from_config_and_context(config, context)
     }
 
-    /// A consumer that works as `instrumentation` says.
-    ///
-    /// # Errors
-    /// Those of the client's own constructor.
-    pub fn create(
-        config: &ClientConfig,
-        context: C,
-        instrumentation: &Instrumentation,
-    ) -> KafkaResult<Self>
-    where
-        R: AsyncRuntime,
-    {
-        let consumer = bare::StreamConsumer::from_config_and_context(config, context)?;
-        Ok(Self::new(consumer, instrumentation))
-    }
-
-    /// Waits for the next message. Its receive span covers the wait.
-    ///
-    /// Cancel safety: dropped before a message is there, nothing is lost and there is no span.
-    ///
-    /// # Errors
-    /// Those of the client, each with a failed receive span, but for the end of a partition.
-    pub async fn recv(&self) -> KafkaResult<BorrowedMessage<'_>> {
-        let clock = self.endpoint.clock();
-        let result = self.consumer.recv().await;
-        handed_over(&self.endpoint, self.consumer.client(), clock, result)
-    }
-
-    /// A stream of messages, which never ends.
-    pub fn stream(&self) -> MessageStream<'_, C> {
-        MessageStream {
-            stream: self.consumer.stream(),
-            endpoint: &self.endpoint,
-            client: self.consumer.client(),
-            clock: None,
-        }
-    }
-
-    /// A stream of batches: of `max` messages, or of as many as came within `max_wait` after the
-    /// first. One receive span a batch.
-    ///
-    /// The adaptor owns what it has collected, so that nothing is lost when its `next` is dropped
-    /// in a `select!`; see [`Batches`].
-    pub fn batches(&self, max: usize, max_wait: Duration) -> Batches<'_, C, R>
-    where
-        R: AsyncRuntime,
-    {
-        let (stream, client) = (self.consumer.stream(), self.consumer.client());
-        Batches::new(stream, &self.endpoint, client, max, max_wait)
-    }
-
-    /// Splits a partition off, as the client's method does: its messages come from the queue.
-    pub fn split_partition_queue(
-        self: &Arc<Self>,
-        topic: &str,
-        partition: i32,
-    ) -> Option<StreamPartitionQueue<C, R>> {
-        let queue = self.consumer.split_partition_queue(topic, partition)?;
-        Some(StreamPartitionQueue { queue, consumer: Arc::clone(self) })
-    }
-
-    /// The client's own consumer. What is received through it is not instrumented.
-    pub fn get_ref(&self) -> &bare::StreamConsumer<C, R> {
-        &self.consumer
-    }
-
-    /// The client's own consumer.
-    pub fn into_inner(self) -> Arc<bare::StreamConsumer<C, R>> {
-        self.consumer
-    }
-}
-
-impl<C, R> From<bare::StreamConsumer<C, R>> for StreamConsumer<C, R>
-where
-    C: ConsumerContext + 'static,
-{
-    fn from(consumer: bare::StreamConsumer<C, R>) -> Self {
-        Self::new(consumer, &Instrumentation::default())
+    fn instrumenter(&self, instrumentation: &Instrumentation) -> Instrumenter {
+        server::consumer(self.client(), instrumentation)
     }
 }
 
@@ -136,103 +53,151 @@ impl<R: AsyncRuntime> FromClientConfig for StreamConsumer<DefaultConsumerContext
     }
 }
 
-impl<C, R> FromClientConfigAndContext<C> for StreamConsumer<C, R>
+impl<C, R> StreamConsumer<C, R>
 where
     C: ConsumerContext + 'static,
-    R: AsyncRuntime,
 {
-    fn from_config_and_context(config: &ClientConfig, context: C) -> KafkaResult<Self> {
-        Self::create(config, context, &Instrumentation::default())
+    /// Waits for the next message. Its receive span covers the wait.
+    ///
+    /// Cancel safety: dropped before a message is there, nothing is lost and there is no span.
+    ///
+    /// # Errors
+    /// Returns the client's error, with a failed receive span. The end of a partition has none.
+    pub async fn recv(&self) -> KafkaResult<BorrowedMessage<'_>> {
+        let clock = self.instrumenter.clock();
+        let result = self.client.recv().await;
+        handed_over(&self.instrumenter, self.client.client(), clock, result)
     }
-}
 
-delegate_consumer!([C: ConsumerContext, R] StreamConsumer<C, R>, bare::StreamConsumer<C, R>);
+    /// Returns a stream of messages, which never ends.
+    pub fn stream(&self) -> MessageStream<'_, C> {
+        messages(self, self.client.stream())
+    }
 
-impl<C: ConsumerContext, R> std::fmt::Debug for StreamConsumer<C, R> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StreamConsumer").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    /// Returns a stream of batches: of `max` messages, or of as many as came within `max_wait`
+    /// after the first. Each batch has one receive span.
+    ///
+    /// The stream owns what it has collected, so that nothing is lost when its `next` is dropped in
+    /// a `select!`: see [`Batches`].
+    pub fn batches(&self, max: usize, max_wait: Duration) -> Batches<'_, C, R>
+    where
+        R: AsyncRuntime,
+    {
+        otel_messaging_core::Batches::new(self.stream(), max, max_wait, R::delay_for)
+    }
+
+    /// Commits the offset of a message, in a settle span that links to the message's creation
+    /// context. With `CommitMode::Async` the span ends when the client has taken the commit, and
+    /// the result goes to the `commit_callback` of the consumer context.
+    ///
+    /// # Errors
+    /// Returns the client's error.
+    pub fn commit_message(
+        &self,
+        message: &BorrowedMessage<'_>,
+        mode: CommitMode,
+    ) -> KafkaResult<()> {
+        settle::message(message, || self.client.commit_message(message, mode))
+    }
+
+    /// Splits off a partition, whose messages come from the queue that is returned, as the client's
+    /// method does.
+    pub fn split_partition_queue(
+        self: &Arc<Self>,
+        topic: &str,
+        partition: i32,
+    ) -> Option<StreamPartitionQueue<C, R>> {
+        let bare = self.client.split_partition_queue(topic, partition)?;
+        Some(StreamPartitionQueue { bare, consumer: Arc::clone(self) })
     }
 }
 
 /// [`rdkafka::consumer::MessageStream`], instrumented. It never ends.
 ///
 /// The receive span of a message covers the time from the first poll after the last message.
-pub struct MessageStream<'a, C: ConsumerContext> {
-    stream: bare::MessageStream<'a, C>,
-    endpoint: &'a Endpoint,
+pub type MessageStream<'a, C> = Incoming<Messages<'a, C>>;
+
+/// [`otel_messaging_core::Batches`] of a Kafka consumer, made by [`StreamConsumer::batches`]. They
+/// never end.
+pub type Batches<'a, C, R> =
+    otel_messaging_core::Batches<Messages<'a, C>, <R as AsyncRuntime>::Delay>;
+
+/// The client's own stream of messages, as the core of the instrumentation reads it.
+pub struct Messages<'a, C: ConsumerContext> {
+    bare: bare::MessageStream<'a, C>,
+    instrumenter: &'a Instrumenter,
     client: &'a Client<C>,
-    clock: Option<Clock>,
 }
 
-impl<'a, C: ConsumerContext> Stream for MessageStream<'a, C> {
-    type Item = KafkaResult<BorrowedMessage<'a>>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let endpoint = self.endpoint;
-        let clock = *self.clock.get_or_insert_with(|| endpoint.clock());
-        Pin::new(&mut self.stream).poll_next(context).map(|result| {
-            self.clock = None;
-            result.map(|result| handed_over(endpoint, self.client, clock, result))
-        })
+impl<C: ConsumerContext> fmt::Debug for Messages<'_, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Messages").finish_non_exhaustive()
     }
 }
 
-impl<C: ConsumerContext> std::fmt::Debug for MessageStream<'_, C> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MessageStream").finish_non_exhaustive()
+fn messages<'a, C: ConsumerContext, R>(
+    consumer: &'a StreamConsumer<C, R>,
+    bare: bare::MessageStream<'a, C>,
+) -> MessageStream<'a, C> {
+    let (instrumenter, client) = (&consumer.instrumenter, consumer.client.client());
+    Incoming::new(Messages { bare, instrumenter, client })
+}
+
+impl<'a, C: ConsumerContext> Source for Messages<'a, C> {
+    type Message = BorrowedMessage<'a>;
+    type Error = KafkaError;
+    const OPERATION: Operation = semconv::POLL;
+
+    fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<KafkaResult<BorrowedMessage<'a>>>> {
+        let polled = ready!(Pin::new(&mut self.bare).poll_next(context));
+        server::learn_cluster(self.instrumenter, self.client);
+        let received = |message| BorrowedMessage::from_bare(message, self.instrumenter);
+        Poll::Ready(polled.map(|polled| polled.map(received)))
+    }
+
+    fn instrumenter(&self) -> Instrumenter {
+        self.instrumenter.clone()
+    }
+
+    fn failure(error: &KafkaError) -> Option<Failure> {
+        receive_failure(error)
     }
 }
 
 /// [`rdkafka::consumer::stream_consumer::StreamPartitionQueue`], instrumented.
-pub struct StreamPartitionQueue<C, R = DefaultRuntime>
-where
-    C: ConsumerContext,
-{
-    queue: bare_modules::StreamPartitionQueue<C, R>,
+pub struct StreamPartitionQueue<C: ConsumerContext, R = DefaultRuntime> {
+    bare: bare::StreamPartitionQueue<C, R>,
     consumer: Arc<StreamConsumer<C, R>>,
 }
 
-impl<C, R> StreamPartitionQueue<C, R>
-where
-    C: ConsumerContext,
-{
+wrapper!(StreamPartitionQueue[C: ConsumerContext, R]: bare::StreamPartitionQueue<C, R>);
+
+impl<C: ConsumerContext, R> StreamPartitionQueue<C, R> {
     /// Waits for the next message of the partition; see [`StreamConsumer::recv`].
     ///
+    /// Cancel safety: dropped before a message is there, nothing is lost and there is no span.
+    ///
     /// # Errors
-    /// Those of the client, each with a failed receive span, but for the end of a partition.
+    /// Returns the client's error, with a failed receive span. The end of a partition has none.
     pub async fn recv(&self) -> KafkaResult<BorrowedMessage<'_>> {
-        let clock = self.consumer.endpoint.clock();
-        let result = self.queue.recv().await;
-        handed_over(&self.consumer.endpoint, self.consumer.consumer.client(), clock, result)
+        let clock = self.consumer.instrumenter.clock();
+        let result = self.bare.recv().await;
+        handed_over(&self.consumer.instrumenter, self.consumer.client.client(), clock, result)
     }
 
-    /// A stream of messages, which never ends.
+    /// Returns a stream of messages, which never ends.
     pub fn stream(&self) -> MessageStream<'_, C> {
-        MessageStream {
-            stream: self.queue.stream(),
-            endpoint: &self.consumer.endpoint,
-            client: self.consumer.consumer.client(),
-            clock: None,
-        }
+        messages(&self.consumer, self.bare.stream())
     }
 
-    /// A stream of batches; see [`StreamConsumer::batches`].
+    /// Returns a stream of batches; see [`StreamConsumer::batches`].
     pub fn batches(&self, max: usize, max_wait: Duration) -> Batches<'_, C, R>
     where
         R: AsyncRuntime,
     {
-        let (stream, client) = (self.queue.stream(), self.consumer.consumer.client());
-        Batches::new(stream, &self.consumer.endpoint, client, max, max_wait)
-    }
-
-    /// The client's own queue. What is received through it is not instrumented.
-    pub const fn get_ref(&self) -> &bare_modules::StreamPartitionQueue<C, R> {
-        &self.queue
-    }
-}
-
-impl<C: ConsumerContext, R> std::fmt::Debug for StreamPartitionQueue<C, R> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StreamPartitionQueue").finish_non_exhaustive()
+        otel_messaging_core::Batches::new(self.stream(), max, max_wait, R::delay_for)
     }
 }

@@ -2,86 +2,106 @@
 
 use std::{error::Error, ops::Deref};
 
+use otel_messaging_core::{Instrumentation, Instrumenter};
 use rdkafka::{
     ClientContext, Message, Statistics,
-    client::OAuthToken,
+    client::{Client, OAuthToken},
     config::RDKafkaLogLevel,
     error::KafkaError,
+    message::BorrowedMessage,
     producer::{DeliveryResult, Partitioner, ProducerContext},
 };
 
-use super::report::Pending;
+use super::report;
+use crate::{
+    native::{Opaques, Tracked},
+    server,
+};
 
-/// A producer context of the application's, with delivery reports that end send spans.
-///
-/// It is the context of a [`BaseProducer`](super::BaseProducer) or
-/// [`ThreadedProducer`](super::ThreadedProducer), and dereferences to the application's.
+/// The context of a [`BaseProducer`](super::BaseProducer) or
+/// [`ThreadedProducer`](super::ThreadedProducer), whose delivery reports end send spans. It
+/// dereferences to the application's own.
 #[derive(Clone, Debug)]
-pub struct Instrumented<C>(C);
+pub struct InstrumentedContext<C> {
+    context: C,
+    opaques: Opaques,
+}
 
-impl<C> Instrumented<C> {
-    pub(crate) const fn new(context: C) -> Self {
-        Self(context)
+impl<C> InstrumentedContext<C> {
+    pub(crate) fn new(context: C, instrumentation: &Instrumentation) -> Self {
+        Self { context, opaques: Opaques::new(server::is_enabled(instrumentation)) }
+    }
+
+    pub(crate) const fn opaques(&self) -> Opaques {
+        self.opaques
+    }
+
+    /// Makes the instrumenter of the producer. Without tracking, it could not end an operation.
+    pub(crate) fn instrumenter(
+        &self,
+        client: &Client<Self>,
+        instrumentation: &Instrumentation,
+    ) -> Instrumenter
+    where
+        C: ClientContext,
+    {
+        if self.opaques.is_tracking() {
+            server::producer(client, instrumentation)
+        } else {
+            Instrumenter::disabled()
+        }
     }
 }
 
-impl<C> Deref for Instrumented<C> {
+impl<C> Deref for InstrumentedContext<C> {
     type Target = C;
 
     fn deref(&self) -> &C {
-        &self.0
+        &self.context
     }
 }
 
-impl<C: ClientContext> ClientContext for Instrumented<C> {
+impl<C: ClientContext> ClientContext for InstrumentedContext<C> {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = C::ENABLE_REFRESH_OAUTH_TOKEN;
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.0.log(level, facility, message);
+        self.context.log(level, facility, message);
     }
 
     fn stats(&self, statistics: Statistics) {
-        self.0.stats(statistics);
+        self.context.stats(statistics);
     }
 
     fn stats_raw(&self, statistics: &[u8]) {
-        self.0.stats_raw(statistics);
+        self.context.stats_raw(statistics);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.0.error(error, reason);
+        self.context.error(error, reason);
     }
 
     fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        self.0.generate_oauth_token(config)
+        self.context.generate_oauth_token(config)
     }
 }
 
-impl<C, Part> ProducerContext<Part> for Instrumented<C>
+impl<C, Part> ProducerContext<Part> for InstrumentedContext<C>
 where
     C: ProducerContext<Part>,
     Part: Partitioner,
 {
-    type DeliveryOpaque = Box<Tracked<C::DeliveryOpaque>>;
+    type DeliveryOpaque = Tracked<C::DeliveryOpaque>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, tracked: Self::DeliveryOpaque) {
-        let Tracked { pending, opaque } = *tracked;
-        match result {
-            Ok(message) => pending.delivered(message.partition(), message.offset()),
-            Err((error, _)) => pending.failed(error),
+        let (opaque, operation) = self.opaques.open(tracked);
+        if let Some(operation) = operation {
+            let place = |message: &BorrowedMessage<'_>| (message.partition(), message.offset());
+            report::end(operation, result.as_ref().map(place).map_err(|(error, _)| error));
         }
-        self.0.delivery(result, opaque);
+        self.context.delivery(result, opaque);
     }
 
     fn get_custom_partitioner(&self) -> Option<&Part> {
-        self.0.get_custom_partitioner()
+        self.context.get_custom_partitioner()
     }
-}
-
-/// What goes through the client with a record: the application's opaque, and the operation that
-/// the delivery report ends.
-#[derive(Debug)]
-pub struct Tracked<D> {
-    pub(crate) pending: Pending,
-    pub(crate) opaque: D,
 }

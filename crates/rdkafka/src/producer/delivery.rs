@@ -1,156 +1,153 @@
-//! What becomes of a record: the delivery report as a future (rule R10).
+//! The delivery report as a future.
 
 use std::{
-    mem,
+    fmt, mem,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Wake, Waker, ready},
 };
 
 use futures_channel::oneshot::Canceled;
-use otel_messaging_core::Endpoint;
+use otel_messaging_core::{ActiveOperation, Instrumenter};
 use rdkafka::{
     error::KafkaError,
     producer::{self as bare, future_producer::Delivery},
 };
 
-use super::report::Pending;
+use super::report;
 use crate::message::OwnedMessage;
 
-/// What became of a record: where it is, or the error with the message.
+/// Where the cluster has stored a record, or the error and the message.
 pub type OwnedDeliveryResult = Result<Delivery, (KafkaError, OwnedMessage)>;
 
-pub(super) type DeliveryOutcome = Result<OwnedDeliveryResult, Canceled>;
-
-/// [`rdkafka::producer::DeliveryFuture`], instrumented: what becomes of a record.
+/// [`rdkafka::producer::DeliveryFuture`], instrumented: waits for the delivery report of a record.
 ///
-/// Dropping it does not recall the record, and its span ends with the delivery report all the
-/// same: the report itself wakes what ends the span, in the producer's polling thread.
-#[derive(Debug)]
+/// The span ends with the delivery report, whether or not this is polled: the report wakes what
+/// ends the span, in the producer's polling thread.
+///
+/// Cancel safety: dropping it does not recall the record. The span ends with the report all the
+/// same.
 #[must_use = "the result of the delivery is lost if this is not awaited"]
 pub struct DeliveryFuture(Delivering);
 
-#[derive(Debug)]
 enum Delivering {
-    /// Of a disabled instrumentation: nothing waits for the report but the caller.
-    Untold(Untold),
-    Told(Arc<Report>),
+    /// Without telemetry.
+    Bare(bare::DeliveryFuture),
+    Tracked(Arc<Report>),
 }
 
 impl DeliveryFuture {
-    pub(super) fn new(report: bare::DeliveryFuture, pending: Pending, endpoint: &Endpoint) -> Self {
-        if !endpoint.is_enabled() {
-            return Self(Delivering::Untold(Untold(report)));
+    /// Waits for the report of a record that the client has taken.
+    pub(super) fn new(
+        bare: bare::DeliveryFuture,
+        operation: ActiveOperation,
+        instrumenter: &Instrumenter,
+    ) -> Self {
+        if !instrumenter.is_enabled() {
+            return Self(Delivering::Bare(bare));
         }
         let report = Arc::new(Report {
-            state: Mutex::new(State::Waiting { report, pending, waker: None }),
-            endpoint: endpoint.clone(),
+            state: Mutex::new(State::Waiting { bare, operation, waiter: None }),
+            instrumenter: instrumenter.clone(),
         });
         report.advance();
-        Self(Delivering::Told(report))
+        Self(Delivering::Tracked(report))
     }
 }
 
 impl Future for DeliveryFuture {
-    type Output = DeliveryOutcome;
+    type Output = Result<OwnedDeliveryResult, Canceled>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let report = match &mut self.0 {
-            Delivering::Told(report) => report,
-            Delivering::Untold(Untold(report)) => {
-                let outcome = ready!(Pin::new(report).poll(context));
-                return Poll::Ready(outcome.map(|result| owned(result, &Endpoint::disabled())));
+        let (outcome, instrumenter) = match &mut self.0 {
+            Delivering::Bare(bare) => {
+                (ready!(Pin::new(bare).poll(context)), &Instrumenter::disabled())
             }
+            Delivering::Tracked(report) => (ready!(report.poll(context)), &report.instrumenter),
         };
-        let mut state = report.lock();
-        match &mut *state {
-            State::Waiting { waker, .. } | State::Ending { waker } => {
-                *waker = Some(context.waker().clone());
+        let owned = |message| OwnedMessage::from_bare(message, instrumenter);
+        Poll::Ready(outcome.map(|result| result.map_err(|(error, bare)| (error, owned(bare)))))
+    }
+}
+
+impl fmt::Debug for DeliveryFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeliveryFuture").finish_non_exhaustive()
+    }
+}
+
+/// The report of one record, shared by the future and by the waker that the report wakes.
+struct Report {
+    state: Mutex<State>,
+    instrumenter: Instrumenter,
+}
+
+type Outcome = <bare::DeliveryFuture as Future>::Output;
+
+enum State {
+    Waiting {
+        bare: bare::DeliveryFuture,
+        operation: ActiveOperation,
+        waiter: Option<Waker>,
+    },
+    /// The report is there, and the operation is being ended.
+    Ending {
+        waiter: Option<Waker>,
+    },
+    Done(Option<Outcome>),
+}
+
+impl Report {
+    fn poll(&self, context: &mut Context<'_>) -> Poll<Outcome> {
+        match &mut *self.lock() {
+            State::Waiting { waiter, .. } | State::Ending { waiter } => {
+                *waiter = Some(context.waker().clone());
                 Poll::Pending
             }
             State::Done(outcome) => outcome.take().map_or(Poll::Pending, Poll::Ready),
         }
     }
-}
-
-/// The client's own result with our message.
-fn owned(
-    result: bare::future_producer::OwnedDeliveryResult,
-    endpoint: &Endpoint,
-) -> OwnedDeliveryResult {
-    result.map_err(|(error, message)| (error, OwnedMessage::held(endpoint, message)))
-}
-
-/// The client's own future.
-struct Untold(bare::DeliveryFuture);
-
-impl std::fmt::Debug for Untold {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Untold").finish_non_exhaustive()
-    }
-}
-
-/// What is shared between the future and the report's waker.
-struct Report {
-    state: Mutex<State>,
-    endpoint: Endpoint,
-}
-
-#[expect(clippy::large_enum_variant, reason = "there is one a record, on the heap already")]
-enum State {
-    Waiting {
-        report: bare::DeliveryFuture,
-        pending: Pending,
-        waker: Option<Waker>,
-    },
-    /// The report is there, and the span is being ended.
-    Ending {
-        waker: Option<Waker>,
-    },
-    Done(Option<DeliveryOutcome>),
-}
-
-impl Report {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 
     /// Looks whether the report is there, and asks to be woken by it if not.
     fn advance(self: &Arc<Self>) {
-        let (outcome, pending) = {
-            let mut state = self.lock();
-            let State::Waiting { report, waker, .. } = &mut *state else { return };
-            let wake = Waker::from(Arc::clone(self));
-            let Poll::Ready(outcome) = Pin::new(report).poll(&mut Context::from_waker(&wake))
-            else {
-                return;
-            };
-            let ending = State::Ending { waker: waker.take() };
-            let State::Waiting { pending, .. } = mem::replace(&mut *state, ending) else { return };
-            (outcome, pending)
+        let Some((outcome, operation)) = self.take() else { return };
+        // Span processors belong to the application: no lock is held while they run.
+        report::end(
+            operation,
+            match &outcome {
+                Ok(Ok(delivery)) => Ok((delivery.partition, delivery.offset)),
+                Ok(Err((error, _))) => Err(error),
+                Err(Canceled) => Err(&KafkaError::Canceled),
+            },
+        );
+        let ending = mem::replace(&mut *self.lock(), State::Done(Some(outcome)));
+        if let State::Ending { waiter: Some(waiter) } = ending {
+            waiter.wake();
+        }
+    }
+
+    /// Takes the report, if it is there, and the operation that it ends.
+    fn take(self: &Arc<Self>) -> Option<(Outcome, ActiveOperation)> {
+        let mut state = self.lock();
+        let State::Waiting { bare, waiter, .. } = &mut *state else { return None };
+        let wake = Waker::from(Arc::clone(self));
+        let Poll::Ready(outcome) = Pin::new(bare).poll(&mut Context::from_waker(&wake)) else {
+            return None;
         };
-        // The span's processors are the application's: no lock is held while they run.
-        let outcome = outcome.map(|result| owned(result, &self.endpoint));
-        match &outcome {
-            Ok(Ok(delivery)) => pending.delivered(delivery.partition, delivery.offset),
-            Ok(Err((error, _))) => pending.failed(error),
-            Err(_) => pending.failed(&KafkaError::Canceled),
+        let ending = State::Ending { waiter: waiter.take() };
+        match mem::replace(&mut *state, ending) {
+            State::Waiting { operation, .. } => Some((outcome, operation)),
+            State::Ending { .. } | State::Done(_) => None,
         }
-        let waiting = mem::replace(&mut *self.lock(), State::Done(Some(outcome)));
-        if let State::Ending { waker: Some(waker) } = waiting {
-            waker.wake();
-        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Wake for Report {
     fn wake(self: Arc<Self>) {
         self.advance();
-    }
-}
-
-impl std::fmt::Debug for Report {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Report").finish_non_exhaustive()
     }
 }

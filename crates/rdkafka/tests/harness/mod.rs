@@ -1,4 +1,4 @@
-//! What the conformance suite needs, by the wrappers of this crate, on any cluster.
+//! The clients of this crate as the conformance suite uses them, on any cluster.
 
 use std::{collections::HashSet, future::Future, mem, sync::Mutex, time::Duration};
 
@@ -14,44 +14,45 @@ use rdkafka::{
     consumer::{CommitMode, Consumer, DefaultConsumerContext, StreamConsumer},
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, Header as RecordHeader, Headers as _, OwnedHeaders, OwnedMessage},
-    otel::{Batch, CreationContext, Instrumentation, OperationType},
+    otel::{Batch, CreationContext, Instrumentation, Operation, OperationType, System},
     producer::{FutureProducer, FutureRecord, Producer, future_producer::OwnedDeliveryResult},
+    semconv,
     util::Timeout,
 };
 use tokio::time::timeout;
 
 use crate::support::{PATIENCE, headers_of, know_cluster};
 
-/// What a record may have, and a little more.
+/// Room for the longest header that the suite sends, and more.
 const MAX_BYTES: usize = 3 << 20;
 
-/// Where a test's topics are.
+/// A cluster that the suite runs on.
 pub(crate) trait Cluster: Send + Sync + 'static {
-    /// A cluster on which nobody else has these topics and this group.
+    /// Starts a cluster, or takes a part of a shared one that no other test has.
     fn start() -> Self;
 
-    /// What all clients need to know of it: `bootstrap.servers` at least.
+    /// Returns the configuration of all clients, with `bootstrap.servers`.
     fn config(&self) -> ClientConfig;
 
-    /// The consumer group.
+    /// Returns the name of the consumer group.
     fn group(&self) -> String;
 
-    /// What the topic that a test calls `name` is really called.
+    /// Returns the real name of the topic that a test calls `name`.
     fn topic(&self, name: &str) -> String;
 
-    /// What a test calls this topic.
+    /// Returns the name that a test uses for this topic.
     fn name_of<'t>(&self, topic: &'t str) -> &'t str;
 
     fn make_topics(&self, topics: &[String], partitions: i32) -> impl Future<Output = ()> + Send;
 
-    /// Makes the broker refuse the next records, and says with which error. It may be due to what
-    /// is done to the records.
+    /// Makes the broker refuse the next records; returns its error, and the change to the records
+    /// that it may need.
     fn refuse_records(&self) -> (RDKafkaErrorCode, fn(&mut FutureRecord<'_, [u8], [u8]>));
 
-    /// Makes the broker refuse commits, and says with which error.
+    /// Makes the broker refuse commits, and returns its error.
     fn refuse_commits(&self) -> RDKafkaErrorCode;
 
-    /// Makes it take commits again.
+    /// Makes the broker take commits again.
     fn accept_commits(&self);
 }
 
@@ -61,7 +62,7 @@ pub(crate) struct Kafka<C> {
     topics: tokio::sync::Mutex<HashSet<String>>,
     partitions: i32,
     producer: FutureProducer,
-    /// Its queue is full, for ever.
+    /// A producer whose queue stays full.
     full: FutureProducer,
     next: Mutex<Next>,
     consumer: StreamConsumer,
@@ -69,7 +70,7 @@ pub(crate) struct Kafka<C> {
     server: (String, Option<u16>),
 }
 
-/// What becomes of the next record.
+/// What happens to the next record.
 #[derive(Clone, Copy)]
 enum Next {
     IsSent,
@@ -88,7 +89,7 @@ impl<C: Cluster> Kafka<C> {
         made.extend(topics);
     }
 
-    /// The producer that is next, how long it waits, and what it does to its records.
+    /// Returns the producer of the next record, how long it waits, and the change to the record.
     fn next(&self) -> (&FutureProducer, Timeout, fn(&mut FutureRecord<'_, [u8], [u8]>)) {
         let next = mem::replace(&mut *self.next.lock().unwrap(), Next::IsSent);
         match next {
@@ -133,15 +134,12 @@ impl<C: Cluster> Kafka<C> {
 impl<C: Cluster> Broker for Kafka<C> {
     type Message<'a> = BorrowedMessage<'a>;
 
-    const SYSTEM: &'static str = "kafka";
-    const SCOPE: (&'static str, &'static str) =
-        ("otel-messaging-rdkafka", env!("CARGO_PKG_VERSION"));
-    const SEND: &'static str = "send";
-    const RECEIVE: &'static str = "poll";
-    const SETTLE: Option<&'static str> = Some("commit");
+    const SYSTEM: System = semconv::SYSTEM;
+    const SEND: Operation = semconv::SEND;
+    const RECEIVE: Operation = semconv::POLL;
+    const SETTLE: Option<Operation> = Some(semconv::COMMIT);
     const HEADERS: Headers =
         Headers { binary: true, null: true, duplicate: true, longest: 1 << 20 };
-    const KEY: Option<&'static str> = Some("messaging.kafka.message.key");
     const ENVELOPE_SIZE: bool = true;
     const PARTITIONS: bool = true;
     const ANSWERS_AFTER_DROP: bool = true;
@@ -167,7 +165,7 @@ impl<C: Cluster> Broker for Kafka<C> {
         let foreign = config.create().expect("it is made");
         let mut full = config.clone();
         full.set("queue.buffering.max.messages", "1")
-            .set("batch.num.messages", "2") // or what lingers would be sent as a full batch
+            .set("batch.num.messages", "2") // a full batch would not linger
             .set("linger.ms", "200000");
         let full = FutureProducer::create(&full, DefaultClientContext, instrumentation)
             .expect("it is made");
@@ -213,10 +211,6 @@ impl<C: Cluster> Broker for Kafka<C> {
         self.cluster.topic(name)
     }
 
-    async fn spawn(future: impl Future<Output = ()> + Send + 'static) -> bool {
-        tokio::spawn(future).await.is_ok()
-    }
-
     fn client(&self, operation: OperationType) -> Client {
         let sends = matches!(operation, OperationType::Create | OperationType::Send);
         Client {
@@ -238,7 +232,7 @@ impl<C: Cluster> Broker for Kafka<C> {
         self.result(producer.send(record, timeout).await)
     }
 
-    async fn send_created(
+    async fn send_with_context(
         &self,
         message: Outgoing,
         creation: &CreationContext,
@@ -246,13 +240,13 @@ impl<C: Cluster> Broker for Kafka<C> {
         self.make_topics([&*message.destination]).await;
         let topic = self.cluster.topic(&message.destination);
         let record = record(&message, &topic);
-        self.result(self.producer.send_created(record, creation, PATIENCE).await)
+        self.result(self.producer.send_with_context(record, creation, PATIENCE).await)
     }
 
     async fn send_and_forget(&self, message: Outgoing) {
         self.make_topics([&*message.destination]).await;
         let topic = self.cluster.topic(&message.destination);
-        // On a busy machine the answer may be there already: then too, nobody looks at it.
+        // The answer may be there already.
         drop(self.producer.send(record(&message, &topic), PATIENCE).now_or_never());
     }
 
@@ -293,15 +287,6 @@ impl<C: Cluster> Broker for Kafka<C> {
         assert!(self.consumer.recv().now_or_never().is_none());
     }
 
-    async fn process_with<'a, F>(
-        message: BorrowedMessage<'a>,
-        handler: impl FnOnce(BorrowedMessage<'a>) -> F + Send,
-    ) where
-        F: Future<Output = ()> + Send,
-    {
-        message.process_with(handler).await;
-    }
-
     async fn settle<'a>(&'a self, message: &BorrowedMessage<'a>) -> Result<(), Failing> {
         let settled = self.consumer.commit_message(message, CommitMode::Sync);
         self.cluster.accept_commits();
@@ -337,7 +322,7 @@ impl<C: Cluster> Broker for Kafka<C> {
         }
     }
 
-    /// The largest that the client takes: what a context adds would be too much.
+    /// Makes the largest record that the client takes: a context would make it too large.
     fn without_room(&self, destination: &'static str) -> Option<Outgoing> {
         let mut config = ClientConfig::new();
         config.set("message.max.bytes", MAX_BYTES.to_string());

@@ -1,10 +1,10 @@
-//! An embedded cluster, instrumented clients, and what their telemetry looks like.
+//! An embedded cluster, instrumented clients, and the telemetry that they should have.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::{
     ops::Deref,
     sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use opentelemetry::{InstrumentationScope, trace::SpanKind};
@@ -15,19 +15,25 @@ use otel_messaging_rdkafka::{
     consumer::{Consumer, DefaultConsumerContext, StreamConsumer},
     message::{BorrowedMessage, OwnedHeaders},
     mocking::MockCluster,
-    otel::{Instrumentation, builder::InstrumentationBuilder, semconv},
+    otel::{
+        Instrumentation, InstrumentationBuilder, Operation, OperationType, Propagation, semconv,
+    },
     producer::{
         BaseProducer, DefaultProducerContext, FutureProducer, Partitioner, Producer,
         ProducerContext,
     },
+    semconv as kafka,
 };
 use otel_messaging_testing::{
     attributes::{ExpectedValue, any},
+    metrics::{ExpectedMetric, counter, histogram},
     spans::{ExpectedSpan, span},
     telemetry::Telemetry,
 };
 
 pub(crate) type Attribute = (&'static str, ExpectedValue);
+/// How often something was recorded, and with which attributes.
+pub(crate) type Point = (u64, Vec<Attribute>);
 
 /// A cluster of one broker, and clients for it.
 pub(crate) struct Kafka {
@@ -59,7 +65,7 @@ impl Deref for Kafka {
     }
 }
 
-/// Makes clients for a cluster, which report to telemetry of their own.
+/// Makes clients of a cluster, which report to telemetry of their own.
 pub(crate) struct Clients {
     pub(crate) servers: String,
     pub(crate) telemetry: Telemetry,
@@ -75,11 +81,10 @@ impl Clients {
         servers: String,
         choose: impl FnOnce(InstrumentationBuilder) -> InstrumentationBuilder,
     ) -> Self {
-        Self::telling(Telemetry::builder().expecting_scope(scope()).build(), servers, choose)
+        Self::reporting_to(Telemetry::builder().expecting_scope(scope()).build(), servers, choose)
     }
 
-    /// Clients that report to this telemetry.
-    pub(crate) fn telling(
+    pub(crate) fn reporting_to(
         telemetry: Telemetry,
         servers: String,
         choose: impl FnOnce(InstrumentationBuilder) -> InstrumentationBuilder,
@@ -87,7 +92,7 @@ impl Clients {
         let builder = Instrumentation::builder()
             .with_tracer_provider(telemetry.tracer_provider())
             .with_meter_provider(telemetry.meter_provider())
-            .with_propagator(otel_messaging_rdkafka::otel::Propagation::TraceContextAndBaggage);
+            .with_propagator(Propagation::TraceContextAndBaggage);
         let instrumentation = choose(builder).build();
         Self { servers, telemetry, instrumentation }
     }
@@ -121,7 +126,7 @@ impl Clients {
         producer
     }
 
-    /// A producer that the test polls.
+    /// Makes a producer that the test polls.
     pub(crate) fn base_producer<C, Part>(
         &self,
         config: &ClientConfig,
@@ -137,7 +142,7 @@ impl Clients {
         producer
     }
 
-    /// A consumer in a group of its own.
+    /// Makes a consumer in a group of its own.
     pub(crate) fn consumer(&self, topic: &str) -> StreamConsumer {
         self.consumer_with(&self.consumer_config(), topic)
     }
@@ -151,55 +156,121 @@ impl Clients {
         consumer
     }
 
-    /// `server.address` and `server.port` of the cluster.
-    fn server(&self) -> (String, i64) {
+    /// Returns the attributes that both spans and durations of an operation have.
+    pub(crate) fn labels(&self, operation: Operation, topic: Option<&str>) -> Vec<Attribute> {
         let first = self.servers.split(',').next().expect("there is a server");
         let (host, port) = first.rsplit_once(':').expect("it has a port");
-        (host.to_owned(), port.parse().expect("a number"))
-    }
-
-    pub(crate) fn port(&self) -> i64 {
-        self.server().1
-    }
-
-    /// The attributes of every span of an operation, but those of its messages.
-    pub(crate) fn attributes(
-        &self,
-        operation: &'static str,
-        kind: &'static str,
-        topic: Option<&str>,
-    ) -> Vec<Attribute> {
-        let (host, port) = self.server();
-        let mut attributes = vec![
+        let port: i64 = port.parse().expect("a number");
+        let kind = operation.operation_type();
+        let mut labels = vec![
             (semconv::SYSTEM, "kafka".into()),
-            (semconv::OPERATION_NAME, operation.into()),
-            (semconv::OPERATION_TYPE, kind.into()),
-            (semconv::SERVER_ADDRESS, host.into()),
+            (semconv::OPERATION_NAME, operation.name().into()),
+            (semconv::OPERATION_TYPE, kind.as_str().into()),
+            (semconv::SERVER_ADDRESS, host.to_owned().into()),
             (semconv::SERVER_PORT, port.into()),
         ];
-        attributes.extend(topic.map(|topic| (semconv::DESTINATION_NAME, topic.to_owned().into())));
-        if kind != "create" {
-            attributes.push((semconv::CLIENT_ID, "test".into()));
-            attributes.push(("messaging.kafka.cluster.id", any()));
+        labels.extend(topic.map(|topic| (semconv::DESTINATION_NAME, topic.to_owned().into())));
+        if !matches!(kind, OperationType::Create | OperationType::Send) {
+            labels.push((semconv::CONSUMER_GROUP_NAME, any()));
         }
-        if matches!(kind, "receive" | "process" | "settle") {
-            attributes.push((semconv::CONSUMER_GROUP_NAME, any()));
+        labels
+    }
+
+    /// Returns the attributes of a span, but those of its messages.
+    pub(crate) fn attributes(&self, operation: Operation, topic: Option<&str>) -> Vec<Attribute> {
+        let mut attributes = self.labels(operation, topic);
+        if operation != Operation::CREATE {
+            attributes.push((semconv::CLIENT_ID, "test".into()));
+            attributes.push((kafka::CLUSTER_ID, any()));
         }
         attributes
     }
 
-    /// A send span of a record that was delivered.
+    /// Returns a span without the attributes of its messages. Without a topic, it is named after
+    /// the server.
+    pub(crate) fn span(&self, operation: Operation, topic: Option<&str>) -> ExpectedSpan {
+        let kind = match operation.operation_type() {
+            OperationType::Create | OperationType::Send => SpanKind::Producer,
+            OperationType::Process => SpanKind::Consumer,
+            _ => SpanKind::Client,
+        };
+        let destination = topic.unwrap_or(&self.servers);
+        span(format!("{} {destination}", operation.name()))
+            .kind(kind)
+            .attributes(self.attributes(operation, topic))
+    }
+
+    /// Returns the span of one message at a place.
+    pub(crate) fn span_at(
+        &self,
+        operation: Operation,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> ExpectedSpan {
+        self.span(operation, Some(topic)).attributes([
+            (semconv::DESTINATION_PARTITION_ID, partition.to_string().into()),
+            (kafka::OFFSET, offset.into()),
+        ])
+    }
+
+    /// Returns the send span of a record that was delivered.
     pub(crate) fn send(&self, topic: &str, partition: i32, offset: i64) -> ExpectedSpan {
-        let mut attributes = self.attributes("send", "send", Some(topic));
-        attributes.push((semconv::DESTINATION_PARTITION_ID, partition.to_string().into()));
-        attributes.push(("messaging.kafka.offset", offset.into()));
-        span(format!("send {topic}")).kind(SpanKind::Producer).attributes(attributes)
+        self.span_at(kafka::SEND, topic, partition, offset)
     }
 }
 
-/// Waits until the client knows its cluster's id, which spans tell from then on.
+/// The four metrics, of which durations name the type of the operation in their attributes.
+pub(crate) fn durations(points: impl IntoIterator<Item = Point>) -> ExpectedMetric {
+    with_points(seconds(semconv::CLIENT_OPERATION_DURATION), points)
+}
+
+pub(crate) fn process_durations(points: impl IntoIterator<Item = Point>) -> ExpectedMetric {
+    with_points(seconds(semconv::PROCESS_DURATION), points.into_iter().map(untyped))
+}
+
+pub(crate) fn sent(points: impl IntoIterator<Item = Point>) -> ExpectedMetric {
+    let counter = counter(semconv::CLIENT_SENT_MESSAGES).unit("{message}");
+    with_points(counter, points.into_iter().map(untyped))
+}
+
+pub(crate) fn consumed(points: impl IntoIterator<Item = Point>) -> ExpectedMetric {
+    let counter = counter(semconv::CLIENT_CONSUMED_MESSAGES).unit("{message}");
+    with_points(counter, points.into_iter().map(untyped))
+}
+
+fn seconds(name: &'static str) -> ExpectedMetric {
+    histogram(name).unit("s").boundaries(&semconv::DURATION_BOUNDARIES)
+}
+
+fn untyped((count, mut attributes): Point) -> Point {
+    attributes.retain(|(key, _)| *key != semconv::OPERATION_TYPE);
+    (count, attributes)
+}
+
+fn with_points(metric: ExpectedMetric, points: impl IntoIterator<Item = Point>) -> ExpectedMetric {
+    points.into_iter().fold(metric, |metric, (count, attributes)| metric.point(count, attributes))
+}
+
+/// Adds the partition to the attributes of a metric.
+pub(crate) fn in_partition(partition: i32, mut labels: Vec<Attribute>) -> Vec<Attribute> {
+    labels.push((semconv::DESTINATION_PARTITION_ID, partition.to_string().into()));
+    labels
+}
+
+/// Adds the class of an error to the attributes of a metric.
+pub(crate) fn failed(error: &str, mut labels: Vec<Attribute>) -> Vec<Attribute> {
+    labels.push((semconv::ERROR_TYPE, error.to_owned().into()));
+    labels
+}
+
+/// Waits until the client knows its cluster's id, which later spans have.
 pub(crate) fn know_cluster<C: ClientContext>(client: &Client<C>) {
-    client.fetch_cluster_id(PATIENCE).expect("the cluster has an id");
+    let deadline = Instant::now() + PATIENCE;
+    // The library may miss the answer, and would wait for the next one.
+    while client.fetch_cluster_id(Duration::from_millis(100)).is_none() {
+        assert!(Instant::now() < deadline, "the cluster has an id");
+    }
 }
 
 pub(crate) fn scope() -> InstrumentationScope {
@@ -209,7 +280,7 @@ pub(crate) fn scope() -> InstrumentationScope {
         .build()
 }
 
-/// All headers as they travelled, whatever their bytes.
+/// Returns all headers as they travelled, whatever their bytes.
 #[allow(unsafe_code, reason = "the safe API panics at names that are not UTF-8")]
 pub(crate) fn headers_of(message: &BorrowedMessage<'_>) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
     use std::{ffi::CStr, ptr, slice};
@@ -238,14 +309,15 @@ pub(crate) fn headers_of(message: &BorrowedMessage<'_>) -> Vec<(Vec<u8>, Option<
     headers
 }
 
-/// Adds a header whose name is not UTF-8, as other languages may send it: one makes the client's
-/// own iteration panic, and no safe Rust writes it.
+/// Adds a header whose name need not be UTF-8: clients in other languages may send it, and safe
+/// Rust cannot.
 #[allow(unsafe_code, reason = "the safe API takes UTF-8 only")]
-pub(crate) fn with_invalid_name(headers: OwnedHeaders) -> OwnedHeaders {
+pub(crate) fn with_header(headers: OwnedHeaders, name: &[u8], value: &[u8]) -> OwnedHeaders {
     let list = std::ptr::from_ref(headers.as_borrowed()).cast_mut().cast();
-    // SAFETY: the list is alive and ours; name and value are copied.
-    let result =
-        unsafe { rd_kafka_header_add(list, c"\xff\xfe".as_ptr(), 2, c"v".as_ptr().cast(), 1) };
+    let (name, name_size) = (name.as_ptr().cast(), name.len().cast_signed());
+    let (value, value_size) = (value.as_ptr().cast(), value.len().cast_signed());
+    // SAFETY: the list is alive and ours; name and value are copied, with their sizes.
+    let result = unsafe { rd_kafka_header_add(list, name, name_size, value, value_size) };
     assert_eq!(result as i32, 0);
     headers
 }

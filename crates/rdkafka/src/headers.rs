@@ -1,0 +1,148 @@
+//! Reading headers and replacing them.
+//!
+//! Names are compared as bytes and in any case: clients in other languages write `Traceparent`,
+//! and read it. A name need not be UTF-8.
+
+use std::ffi::{CStr, CString};
+
+use otel_messaging_core::client::{Field, NotInjected};
+use rdkafka::message::{Header, OwnedHeaders};
+
+use crate::native::{self, HeaderList};
+
+/// The C library gives consumers no header at all of a message that has more.
+const MAX_HEADERS: usize = 100_000;
+
+/// Each spelling of a name costs a walk over all headers, so that hostile headers could take
+/// seconds.
+const MAX_SPELLINGS: usize = 64;
+
+/// The most that the protocol adds to a header: two numbers, for the lengths of name and value.
+const HEADER_OVERHEAD: usize = 10;
+
+impl<'a> HeaderList<'a> {
+    /// Returns the last value of the header called `name`. If no header is spelled so, returns the
+    /// last one in any other case. A null value is `None`.
+    pub(crate) fn value(self, name: &str) -> Option<&'a [u8]> {
+        let exact = with_c_name(name, |name| self.last(name))?;
+        exact.unwrap_or_else(|| {
+            let mut from_the_end = (0..self.len()).rev().filter_map(|index| self.get(index));
+            // A name that looks the same has a NUL byte and more.
+            let is_other_case =
+                |found: &CStr| is_name(found, name) && found.to_bytes() != name.as_bytes();
+            from_the_end.find(|(found, _)| is_other_case(found))?.1
+        })
+    }
+
+    /// Iterates over the names that are UTF-8.
+    pub(crate) fn names(self) -> impl Iterator<Item = &'a str> {
+        self.iter().filter_map(|(name, _)| name.to_str().ok())
+    }
+
+    /// Returns the size of all names and values, in bytes.
+    pub(crate) fn size(self) -> usize {
+        self.iter().map(|(name, value)| size(name, value)).sum()
+    }
+
+    fn iter(self) -> impl Iterator<Item = (&'a CStr, Option<&'a [u8]>)> {
+        (0..self.len()).map_while(move |index| self.get(index))
+    }
+}
+
+/// Calls `f` with the name as the C library takes it; returns `None` if it has a NUL byte.
+fn with_c_name<T>(name: &str, f: impl FnOnce(&CStr) -> T) -> Option<T> {
+    match name {
+        // The names that every message is asked for need not be copied.
+        "traceparent" => Some(f(c"traceparent")),
+        "tracestate" => Some(f(c"tracestate")),
+        "baggage" => Some(f(c"baggage")),
+        _ => CString::new(name).ok().map(|name| f(&name)),
+    }
+}
+
+fn is_name(found: &CStr, name: &str) -> bool {
+    found.to_bytes().eq_ignore_ascii_case(name.as_bytes())
+}
+
+fn size(name: &CStr, value: Option<&[u8]>) -> usize {
+    name.count_bytes() + value.map_or(0, <[u8]>::len)
+}
+
+/// A change of a record's headers that makes each field the only header of its name, or removes
+/// the name.
+pub(crate) struct Replacement<'a> {
+    fields: &'a [Field<'a>],
+    /// How the fields' names are spelled in the headers, and whether a header has exactly that
+    /// name: it may go on after a NUL byte.
+    spellings: Vec<(CString, bool)>,
+    /// The size of the headers that are there, and of the fields.
+    size: usize,
+}
+
+impl<'a> Replacement<'a> {
+    /// Plans the change. Nothing is changed yet.
+    ///
+    /// # Errors
+    /// Returns [`NotInjected`] if the headers cannot hold the fields.
+    pub(crate) fn plan(
+        headers: Option<&OwnedHeaders>,
+        fields: &'a [Field<'a>],
+    ) -> Result<Self, NotInjected> {
+        if fields.iter().any(|field| field.name.contains('\0')) {
+            return Err(NotInjected::new("a field's name has a NUL byte"));
+        }
+        let mut plan = Self { fields, spellings: Vec::new(), size: 0 };
+        let mut count = 0;
+        for field in plan.added() {
+            plan.size += field.name.len() + field.value.map_or(0, str::len) + HEADER_OVERHEAD;
+            count += 1;
+        }
+        let Some(headers) = headers.map(HeaderList::of_owned) else { return Ok(plan) };
+        for (name, value) in headers.iter() {
+            plan.size += size(name, value) + HEADER_OVERHEAD;
+            count += usize::from(!plan.removes(name, headers)?);
+        }
+        if count > MAX_HEADERS {
+            return Err(NotInjected::new("there would be more headers than consumers read"));
+        }
+        Ok(plan)
+    }
+
+    /// Returns whether the headers of this name are removed.
+    fn removes(&mut self, name: &CStr, headers: HeaderList<'_>) -> Result<bool, NotInjected> {
+        if !self.fields.iter().any(|field| is_name(name, field.name)) {
+            return Ok(false);
+        }
+        if let Some((_, is_there)) = self.spellings.iter().find(|(known, _)| **known == *name) {
+            return Ok(*is_there);
+        }
+        if self.spellings.len() == MAX_SPELLINGS {
+            return Err(NotInjected::new("a field's name is there in too many spellings"));
+        }
+        let is_there = headers.last(name).is_some();
+        self.spellings.push((name.to_owned(), is_there));
+        Ok(is_there)
+    }
+
+    /// Returns the most bytes that all headers take in the record.
+    pub(crate) const fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Changes the headers. All other headers stay as and where they are.
+    pub(crate) fn apply(self, headers: &mut Option<OwnedHeaders>) {
+        if let Some(headers) = headers {
+            let stale = self.spellings.iter().filter(|(_, is_there)| *is_there);
+            stale.for_each(|(name, _)| native::remove(headers, name));
+        }
+        for field in self.added() {
+            let list = headers.take();
+            let list = list.unwrap_or_else(|| OwnedHeaders::new_with_capacity(self.fields.len()));
+            *headers = Some(list.insert(Header { key: field.name, value: field.value }));
+        }
+    }
+
+    fn added(&self) -> impl Iterator<Item = &'a Field<'a>> + use<'a> {
+        self.fields.iter().filter(|field| field.value.is_some())
+    }
+}
