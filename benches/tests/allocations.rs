@@ -59,7 +59,7 @@ fn a_send_allocates_the_attributes_and_the_span() {
 fn a_receive_allocates_the_link_too() {
     let record = Record::incoming().with_offset(42);
     assert_allocations("receive", enabled(3, 3), |instrumenter| {
-        ours::receive(instrumenter, &record)
+        ours::receive(instrumenter, &record);
     });
 }
 

@@ -1,11 +1,9 @@
 //! The client of core NATS.
 //!
-//! Mirrors [`async_nats::client`]: the client stands under its own name.
+//! Mirrors [`async_nats::client`]: [`Client`] has the client's name.
 
 use std::{
-    ops::Deref,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -18,72 +16,76 @@ use ::async_nats::{
 };
 use bytes::Bytes;
 use futures_sink::Sink;
-use otel_messaging_core::{CreationContext, Instrumentation};
+use otel_messaging_core::{ActiveOperation, CreationContext, Instrumentation, client::wrapper};
 
 use crate::{
-    facts::{Connection, Facts},
-    failure::{self, Classify as _},
     message::Message,
     outgoing::outbound,
+    request::{Asking, Watch},
     semconv,
-    sending::Sending,
+    server::{self, Connection},
     subscriber::Subscriber,
 };
 
 /// [`async_nats::Client`], instrumented: a cheap handle.
 ///
-/// It is made by [`connect`](crate::connect), or by [`Client::connect`] with an instrumentation of
-/// your own. An existing client is wrapped with `From` or [`new`](Self::new). It dereferences to
-/// the client's own.
-#[derive(Clone, Debug)]
+/// [`connect`](crate::connect) makes one, and [`Client::connect`] makes one with an instrumentation
+/// of your own. `From` and [`wrap`](Self::wrap) wrap an existing client. It dereferences to the
+/// client's own.
+#[derive(Clone)]
 pub struct Client {
-    client: bare::Client,
-    connection: Arc<Connection>,
+    bare: bare::Client,
+    connection: Connection,
 }
 
+wrapper!(Client: bare::Client);
+
 impl Client {
-    /// Wraps a client that works as `instrumentation` says.
-    pub fn new(client: bare::Client, instrumentation: &Instrumentation) -> Self {
-        let connection = Connection::new(&client, instrumentation, Facts::default());
-        Self { client, connection }
+    /// Wraps a client, which then works as `instrumentation` says.
+    pub fn wrap(client: bare::Client, instrumentation: &Instrumentation) -> Self {
+        let connection = Connection::new(&client, instrumentation, None);
+        Self { bare: client, connection }
     }
 
     /// Connects with these options, and works as `instrumentation` says.
     ///
+    /// Cancel safety: dropped before it is connected, there is no client.
+    ///
     /// # Errors
-    /// Those of the client.
+    /// Returns the client's error unchanged.
     pub async fn connect<A: ToServerAddrs>(
         addrs: A,
         options: ConnectOptions,
         instrumentation: &Instrumentation,
     ) -> Result<Self, ConnectError> {
-        let first = addrs.to_server_addrs().ok().and_then(|mut addrs| addrs.next());
-        let address = first.map(|server| (server.host().to_owned(), server.port()));
+        let first = || addrs.to_server_addrs().ok()?.next();
+        let named = server::is_enabled(instrumentation).then(first).flatten();
+        let address = named.map(|server| (server.host().to_owned(), server.port()));
         let client = options.connect(addrs).await?;
-        let facts = Facts { address, ..Facts::default() };
-        let connection = Connection::new(&client, instrumentation, facts);
-        Ok(Self { client, connection })
+        let connection = Connection::new(&client, instrumentation, address);
+        Ok(Self { bare: client, connection })
     }
 
-    /// The same client, which writes the names of the propagator's headers as Go writes those of
-    /// HTTP: `Traceparent`.
+    /// Returns the same client, which writes the names of the propagator's headers as Go writes
+    /// those of HTTP: `Traceparent`.
     ///
     /// Names of NATS headers are case-sensitive, and a Go consumer that reads them by
     /// `propagation.HeaderCarrier` finds no other spelling. By default they are written as the
     /// propagator spells them: `traceparent`. They are read in any case.
     #[must_use = "this returns the changed client"]
     pub fn with_canonical_headers(mut self) -> Self {
-        self.connection = self.connection.with(|facts| facts.canonical = true);
+        self.connection = self.connection.with_canonical_headers();
         self
     }
 
-    /// Publishes a message. The span ends when the client has taken it, as no server answers.
+    /// Publishes a message. The span ends when the client has taken the message, as no server
+    /// answers.
     ///
     /// Nothing happens before the first poll. Cancel safety: dropped before the client took the
     /// message, it is not sent, and the span ends as `cancelled`.
     ///
     /// # Errors
-    /// Those of the client.
+    /// Returns the client's error unchanged; the message does not count as sent.
     pub async fn publish<S: ToSubject>(
         &self,
         subject: S,
@@ -92,10 +94,9 @@ impl Client {
         self.send(outbound(subject.to_subject(), None, payload), None).await
     }
 
-    /// [`publish`](Self::publish) with headers.
+    /// Publishes a message with headers.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Errors and cancel safety: as [`publish`](Self::publish).
     pub async fn publish_with_headers<S: ToSubject>(
         &self,
         subject: S,
@@ -105,10 +106,9 @@ impl Client {
         self.send(outbound(subject.to_subject(), Some(headers), payload), None).await
     }
 
-    /// [`publish`](Self::publish) with a subject to reply to.
+    /// Publishes a message with a subject to reply to.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Errors and cancel safety: as [`publish`](Self::publish).
     pub async fn publish_with_reply<S: ToSubject, R: ToSubject>(
         &self,
         subject: S,
@@ -119,10 +119,9 @@ impl Client {
         self.send_with_reply(message, reply.to_subject()).await
     }
 
-    /// [`publish`](Self::publish) with a subject to reply to and headers.
+    /// Publishes a message with a subject to reply to and headers.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Errors and cancel safety: as [`publish`](Self::publish).
     pub async fn publish_with_reply_and_headers<S: ToSubject, R: ToSubject>(
         &self,
         subject: S,
@@ -134,12 +133,11 @@ impl Client {
         self.send_with_reply(message, reply.to_subject()).await
     }
 
-    /// [`publish`](Self::publish) for a message that was created in `creation`, which it carries
-    /// away instead of the send span's context; the send span links to it (rule R9).
+    /// Publishes a message that was created in `creation`: it carries that context instead of the
+    /// send span's, and the send span links to it.
     ///
-    /// # Errors
-    /// Those of the client.
-    pub async fn publish_created(
+    /// Errors and cancel safety: as [`publish`](Self::publish).
+    pub async fn publish_with_context(
         &self,
         message: OutboundMessage,
         creation: &CreationContext,
@@ -148,64 +146,68 @@ impl Client {
     }
 
     /// Publishes messages as one batch: a create span for each, and one send span that links to
-    /// all of them (rule R7).
+    /// all of them. The results are in the order of the messages.
     ///
-    /// The results are in the order of the messages. Cancel safety: what the client has taken is
-    /// sent; the rest is not.
+    /// Cancel safety: what the client has taken is sent; the rest is not, and is told as
+    /// `cancelled`.
     ///
     /// # Errors
-    /// For each message those of the client.
+    /// Returns the client's error for each message that it refused; that does not count as sent.
     pub async fn publish_batch(
         &self,
         messages: impl IntoIterator<Item = OutboundMessage>,
     ) -> Vec<Result<(), PublishError>> {
-        let mut messages: Vec<_> = messages.into_iter().collect();
-        let mut batch = Sending::start(&self.connection, &mut messages);
+        let connection = &self.connection;
+        let messages: Vec<_> = messages.into_iter().map(|one| connection.outgoing(one)).collect();
         let mut results = Vec::with_capacity(messages.len());
-        for message in messages {
-            let result = self.client.publish_message(message).await;
-            match &result {
-                Ok(()) => batch.taken(),
-                Err(error) => batch.refused(&error.failure()),
-            }
-            results.push(result);
+        for (message, operation) in connection.send_batch(semconv::PUBLISH, messages) {
+            results.push(self.hand_over(self.bare.publish_message(message), operation).await);
         }
         results
     }
 
     async fn send(
         &self,
-        mut message: OutboundMessage,
+        message: OutboundMessage,
         creation: Option<&CreationContext>,
     ) -> Result<(), PublishError> {
-        let operation = self.connection.send(semconv::PUBLISH, &mut message, creation);
-        let result = self.client.publish_message(message).await;
-        failure::end_refused(operation, &result);
-        result
+        let (message, operation) = self.connection.send(semconv::PUBLISH, message, creation);
+        self.hand_over(self.bare.publish_message(message), operation).await
     }
 
-    /// By the one method of the client that checks the subject of the reply.
+    /// Sends by the one method of the client that checks the subject of the reply.
     async fn send_with_reply(
         &self,
-        mut message: OutboundMessage,
+        message: OutboundMessage,
         reply: Subject,
     ) -> Result<(), PublishError> {
-        let operation = self.connection.send(semconv::PUBLISH, &mut message, None);
+        let (message, operation) = self.connection.send(semconv::PUBLISH, message, None);
         let OutboundMessage { subject, payload, headers, .. } = message;
         let headers = headers.unwrap_or_default();
-        let result =
-            self.client.publish_with_reply_and_headers(subject, reply, headers, payload).await;
-        failure::end_refused(operation, &result);
+        let publish = self.bare.publish_with_reply_and_headers(subject, reply, headers, payload);
+        self.hand_over(publish, operation).await
+    }
+
+    async fn hand_over(
+        &self,
+        publish: impl Future<Output = Result<(), PublishError>>,
+        operation: ActiveOperation,
+    ) -> Result<(), PublishError> {
+        let result = publish.await;
+        self.connection.end_taken(operation, &result);
         result
     }
 
-    /// Sends a request and waits for the reply. Its send span ends with the reply or the failure;
+    /// Sends a request and waits for the reply. The send span ends with the reply or the failure;
     /// the reply has a receive span, which links to the span that sent it.
     ///
-    /// Cancel safety: dropped while it waits, the span ends as `cancelled`.
+    /// Cancel safety: dropped while it waits for the reply, the request is sent; it counts as such,
+    /// and its span ends without an error. Dropped before the client took it, the span ends as
+    /// `cancelled`.
     ///
     /// # Errors
-    /// Those of the client: `error.type` is `NoResponders`, `TimedOut` and so on.
+    /// Returns the client's error unchanged: `error.type` is `NoResponders`, `TimedOut` and so on.
+    /// A request that the client refused does not count as sent.
     pub async fn request<S: ToSubject>(
         &self,
         subject: S,
@@ -214,10 +216,9 @@ impl Client {
         self.send_request(subject, Request::new().payload(payload)).await
     }
 
-    /// [`request`](Self::request) with headers.
+    /// Sends a request with headers.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Errors and cancel safety: as [`request`](Self::request).
     pub async fn request_with_headers<S: ToSubject>(
         &self,
         subject: S,
@@ -227,105 +228,86 @@ impl Client {
         self.send_request(subject, Request::new().headers(headers).payload(payload)).await
     }
 
-    /// [`request`](Self::request) with a timeout or an inbox of its own.
+    /// Sends a request with a timeout or an inbox of its own.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Errors and cancel safety: as [`request`](Self::request).
     pub async fn send_request<S: ToSubject>(
         &self,
         subject: S,
         request: Request,
     ) -> Result<Message, RequestError> {
-        self.ask(&self.client, subject.to_subject(), request).await
+        self.ask(&self.bare, subject.to_subject(), request).await
     }
 
-    /// By this client or a JetStream context, whose timeout is another.
+    /// Asks by this client or by a JetStream context, which has another timeout.
     pub(crate) async fn ask(
         &self,
         requester: &impl Requester,
         subject: Subject,
         mut request: Request,
     ) -> Result<Message, RequestError> {
-        let clock = self.connection.endpoint().clock();
-        let payload = request.payload.take().unwrap_or_default();
-        let mut message = outbound(subject, request.headers.take(), payload);
-        let operation = self.connection.send(semconv::REQUEST, &mut message, None);
-        request.payload = Some(message.payload);
-        request.headers = message.headers;
-        let result = requester.send_request(message.subject, request).await;
-        match &result {
-            Ok(_) => operation.end(),
-            Err(error) => match error.kind() {
-                RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => {
-                    operation.reject(error.failure());
-                }
-                _ => operation.fail(error.failure()),
-            },
+        if !self.connection.is_enabled() {
+            let reply = requester.send_request(subject, request).await?;
+            return Ok(Message::wrap(reply, self));
         }
-        result.map(|reply| self.connection.receive(semconv::RECEIVE, clock, reply).into())
+        let clock = self.connection.instrumenter().clock();
+        let payload = request.payload.take().unwrap_or_default();
+        let message = outbound(subject, request.headers.take(), payload);
+        let (message, operation) = self.connection.send(semconv::REQUEST, message, None);
+        let (payload, watch) = Watch::over(message.payload);
+        request.payload = Some(payload);
+        request.headers = message.headers;
+        let future = requester.send_request(message.subject, request);
+        let reply = Asking::new(future, operation, watch).await?;
+        Ok(Message::new(self.connection.receive(semconv::RECEIVE, clock, reply)))
     }
 
-    /// Subscribes to a subject, which is the template of its messages' if it has wildcards.
+    /// Subscribes to a subject. If it has wildcards, it is the template of its messages' subjects.
+    ///
+    /// Cancel safety: dropped before the end, there is no subscription.
     ///
     /// # Errors
-    /// Those of the client.
+    /// Returns the client's error unchanged.
     pub async fn subscribe<S: ToSubject>(&self, subject: S) -> Result<Subscriber, SubscribeError> {
         let subject = subject.to_subject();
         let connection = self.connection.receiving(&subject, None, None);
-        self.client.subscribe(subject).await.map(|stream| Subscriber::new(stream, connection))
+        self.bare.subscribe(subject).await.map(|stream| Subscriber::new(stream, connection))
     }
 
-    /// [`subscribe`](Self::subscribe) as a member of a queue group, the consumer group.
+    /// Subscribes as a member of a queue group, which is the consumer group.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Errors and cancel safety: as [`subscribe`](Self::subscribe).
     pub async fn queue_subscribe<S: ToSubject>(
         &self,
         subject: S,
         queue_group: String,
     ) -> Result<Subscriber, SubscribeError> {
         let subject = subject.to_subject();
-        let connection = self.connection.receiving(&subject, Some(queue_group.clone()), None);
-        let stream = self.client.queue_subscribe(subject, queue_group).await;
+        let connection = self.connection.receiving(&subject, Some(&queue_group), None);
+        let stream = self.bare.queue_subscribe(subject, queue_group).await;
         stream.map(|stream| Subscriber::new(stream, connection))
     }
 
-    /// Waits until all that was published is written to the connection: as the client's method of
-    /// this name, and unlike that of `SinkExt`, which a [`Sink`] has too.
+    /// Waits until all that was published is written to the connection, as the client's method of
+    /// this name does; that of `SinkExt`, which a [`Sink`] has too, waits only for room.
+    ///
+    /// Cancel safety: may be dropped and called again.
     ///
     /// # Errors
-    /// Those of the client.
+    /// Returns the client's error unchanged.
     pub async fn flush(&self) -> Result<(), FlushError> {
-        self.client.flush().await
+        self.bare.flush().await
     }
 
-    /// The client's own. What is sent and received through it is not instrumented.
-    pub const fn get_ref(&self) -> &bare::Client {
-        &self.client
-    }
-
-    /// The client's own.
-    pub fn into_inner(self) -> bare::Client {
-        self.client
-    }
-
-    #[cfg(any(feature = "jetstream", feature = "service"))]
-    pub(crate) const fn connection(&self) -> &Arc<Connection> {
+    pub(crate) const fn connection(&self) -> &Connection {
         &self.connection
     }
 }
 
+/// Wraps a client, with the default instrumentation.
 impl From<bare::Client> for Client {
     fn from(client: bare::Client) -> Self {
-        Self::new(client, &Instrumentation::default())
-    }
-}
-
-impl Deref for Client {
-    type Target = bare::Client;
-
-    fn deref(&self) -> &Self::Target {
-        &self.client
+        Self::wrap(client, &Instrumentation::default())
     }
 }
 
@@ -356,10 +338,11 @@ impl Requester for Client {
 
 impl TimeoutProvider for Client {
     fn timeout(&self) -> Option<Duration> {
-        self.client.timeout()
+        self.bare.timeout()
     }
 }
 
+/// Publishes messages. Each has its send span, which ends when the client has taken it.
 impl Sink<OutboundMessage> for Client {
     type Error = PublishError;
 
@@ -367,16 +350,13 @@ impl Sink<OutboundMessage> for Client {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), PublishError>> {
-        Pin::new(&mut self.client).poll_ready(context)
+        Pin::new(&mut self.bare).poll_ready(context)
     }
 
-    fn start_send(
-        mut self: Pin<&mut Self>,
-        mut message: OutboundMessage,
-    ) -> Result<(), PublishError> {
-        let operation = self.connection.send(semconv::PUBLISH, &mut message, None);
-        let result = Pin::new(&mut self.client).start_send(message);
-        failure::end_refused(operation, &result);
+    fn start_send(mut self: Pin<&mut Self>, message: OutboundMessage) -> Result<(), PublishError> {
+        let (message, operation) = self.connection.send(semconv::PUBLISH, message, None);
+        let result = Pin::new(&mut self.bare).start_send(message);
+        self.connection.end_taken(operation, &result);
         result
     }
 
@@ -384,13 +364,13 @@ impl Sink<OutboundMessage> for Client {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), PublishError>> {
-        Pin::new(&mut self.client).poll_flush(context)
+        Pin::new(&mut self.bare).poll_flush(context)
     }
 
     fn poll_close(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), PublishError>> {
-        Pin::new(&mut self.client).poll_close(context)
+        Pin::new(&mut self.bare).poll_close(context)
     }
 }

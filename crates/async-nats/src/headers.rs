@@ -1,24 +1,25 @@
-//! A message's headers: read in any case, and replaced without leaving stale ones behind.
+//! Reads and replaces a message's headers, whatever the case of their names.
 
 use std::str::FromStr;
 
 use ::async_nats::{HeaderMap, HeaderName, HeaderValue};
-use otel_messaging_core::{Field, NotInjected};
+use otel_messaging_core::client::{Field, NotInjected};
 
 const TRACEPARENT: &str = "traceparent";
-/// What servers before 2.12.12 and 2.14 make of `traceparent` in some accounts, to keep a message
-/// from being traced by the server twice.
+/// The name that servers before 2.12.12 and 2.14 give to `traceparent` in some accounts, to keep a
+/// message from being traced by the server twice.
 const RENAMED_TRACEPARENT: &str = "Xraceparent";
-/// The most that JetStream stores; larger ones it refuses, and tells nobody who does not wait.
+/// The largest header block that JetStream stores. It refuses larger ones, which a publisher that
+/// does not wait for the answer never learns.
 const JETSTREAM_LIMIT: usize = u16::MAX as usize;
 /// The version line and the empty line around the headers.
 const FRAME: usize = b"NATS/1.0\r\n\r\n".len();
 
-/// The last value of a header, whatever the case of its name.
+/// Returns the last value of a header, whatever the case of its name.
 pub(crate) fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
     let find = |name: &str| {
         let named = headers.iter().filter(|(other, _)| text(other).eq_ignore_ascii_case(name));
-        // Of several spellings it is always the same one, and rather the lower case.
+        // Of several spellings always the same one: lower case, if there is one.
         let (_, values) = named.max_by_key(|(other, _)| text(other))?;
         values.last().map(AsRef::as_ref)
     };
@@ -29,22 +30,22 @@ pub(crate) fn names(headers: &HeaderMap) -> Vec<&str> {
     headers.iter().map(|(name, _)| text(name)).collect()
 }
 
-/// How many bytes the headers are on the wire.
+/// Returns how many bytes the headers are on the wire.
 pub(crate) fn size(headers: &HeaderMap) -> usize {
     framed(headers.iter().map(|(name, values)| lines(name, values)).sum())
 }
 
-/// Without headers there is no frame either.
+/// Adds the frame, which there is only around headers.
 const fn framed(lines: usize) -> usize {
     if lines == 0 { 0 } else { FRAME + lines }
 }
 
-/// Makes each field the only one of its name in any case, in a message that has a `body` of so
-/// many bytes and may have `limit` with its headers (rule R3).
+/// Makes each field the only one of its name, in any case, in a message whose body has `body` bytes
+/// and which may have `limit` bytes with its headers.
 ///
 /// # Errors
-/// Where a field is no header, or takes the room that a message needs to get through. Then the
-/// headers are as they were.
+/// Returns [`NotInjected`] if a field cannot be a header, or if the message would become too large.
+/// Then the headers are as they were.
 pub(crate) fn replace(
     headers: &mut Option<HeaderMap>,
     fields: &[Field<'_>],
@@ -56,9 +57,10 @@ pub(crate) fn replace(
     for field in fields {
         if let Some(value) = field.value {
             let name = spell(field.name, canonical);
-            let name = name.ok_or(NotInjected::new("a field is no name for a header"))?;
+            let name = name.ok_or(NotInjected::new("a field's name cannot be a header's"))?;
             let value = HeaderValue::from_str(value);
-            let value = value.map_err(|_| NotInjected::new("a value is not for a header"))?;
+            let value =
+                value.map_err(|_| NotInjected::new("a field's value cannot be a header's"))?;
             written.push((name, [value]));
         }
     }
@@ -74,7 +76,7 @@ pub(crate) fn replace(
         return Err(NotInjected::new("the message would be too large"));
     }
     if stale > 0 {
-        // The client's map cannot forget a name.
+        // The client's map cannot remove a name.
         let mut fresh = HeaderMap::new();
         for (name, values) in headers.iter().flat_map(HeaderMap::iter) {
             if !is_field(name) {
@@ -94,10 +96,10 @@ pub(crate) fn replace(
     Ok(())
 }
 
-/// The name as it is written; `None` if it would be no header's.
+/// Returns the name as it is written; `None` if it cannot be a header's.
 fn spell(name: &str, canonical: bool) -> Option<HeaderName> {
     if canonical {
-        // As Go's `textproto.CanonicalMIMEHeaderKey`.
+        // As Go's `textproto.CanonicalMIMEHeaderKey` does.
         let mut starts = true;
         let letter = |letter: char| {
             let start = std::mem::replace(&mut starts, letter == '-');
@@ -107,7 +109,7 @@ fn spell(name: &str, canonical: bool) -> Option<HeaderName> {
     }
     match name {
         "" => None,
-        // The usual ones cost no memory.
+        // Without an allocation.
         TRACEPARENT => Some(HeaderName::from_static(TRACEPARENT)),
         "tracestate" => Some(HeaderName::from_static("tracestate")),
         "baggage" => Some(HeaderName::from_static("baggage")),

@@ -3,21 +3,23 @@
 use ::async_nats::{HeaderMap, Subject, message::OutboundMessage};
 use bytes::Bytes;
 use otel_messaging_core::{
-    ActiveOperation, CreationContext, Field, NotInjected, Operation, OutgoingMessage,
+    ActiveOperation, CreationContext, Operation,
+    client::{Field, NotInjected, OutgoingMessage},
 };
 
 use crate::{
-    facts::{Connection, Facts},
+    error_type::Classify,
     headers,
     message::{Delivered, Readable},
+    server::{Connection, Facts},
 };
 
 /// A message that will be sent.
-type Outgoing<'a> = Delivered<Limited<'a>, &'a Facts>;
+pub(crate) type Outgoing<'a> = Delivered<Limited, &'a Facts>;
 
 /// A message, and how many bytes it may have.
-struct Limited<'a> {
-    message: &'a mut OutboundMessage,
+pub(crate) struct Limited {
+    message: OutboundMessage,
     limit: usize,
 }
 
@@ -26,32 +28,54 @@ impl Connection {
     pub(crate) fn send(
         &self,
         operation: Operation,
-        message: &mut OutboundMessage,
+        message: OutboundMessage,
         creation: Option<&CreationContext>,
-    ) -> ActiveOperation {
+    ) -> (OutboundMessage, ActiveOperation) {
         let mut outgoing = self.outgoing(message);
-        match creation {
-            Some(creation) => self.endpoint().send_created(operation, &mut outgoing, creation),
-            None => self.endpoint().send(operation, &mut outgoing),
+        let instrumenter = self.instrumenter();
+        let operation = match creation {
+            Some(creation) => instrumenter.send_with_context(operation, &mut outgoing, creation),
+            None => instrumenter.send(operation, &mut outgoing),
+        };
+        (outgoing.bare.message, operation)
+    }
+
+    /// Starts to send messages as one batch, and returns each with its share of the operation.
+    pub(crate) fn send_batch<'a>(
+        &self,
+        operation: Operation,
+        mut messages: Vec<Outgoing<'a>>,
+    ) -> impl Iterator<Item = (OutboundMessage, ActiveOperation)> + use<'a> {
+        let operations = self.instrumenter().send_batch(operation, &mut messages);
+        messages.into_iter().map(|outgoing| outgoing.bare.message).zip(operations)
+    }
+
+    /// Ends an operation whose message the client took or refused at once.
+    pub(crate) fn end_taken<E: Classify>(
+        &self,
+        operation: ActiveOperation,
+        result: &Result<(), E>,
+    ) {
+        match result {
+            Ok(()) => operation.end(),
+            Err(error) => self.reject(operation, error),
         }
     }
 
-    /// Starts to send messages as one batch.
-    pub(crate) fn send_batch(
-        &self,
-        operation: Operation,
-        messages: &mut [OutboundMessage],
-    ) -> ActiveOperation {
-        let outgoing = messages.iter_mut().map(|message| self.outgoing(message));
-        self.endpoint().send_batch(operation, &mut outgoing.collect::<Vec<_>>())
+    /// Ends an operation whose message the client refused: it does not count as sent.
+    pub(crate) fn reject(&self, operation: ActiveOperation, error: &impl Classify) {
+        if self.is_enabled() {
+            operation.reject(error.failure());
+        }
     }
 
-    fn outgoing<'a>(&'a self, message: &'a mut OutboundMessage) -> Outgoing<'a> {
-        Outgoing::new(Limited { message, limit: self.max_payload() }, self.facts())
+    pub(crate) fn outgoing(&self, message: OutboundMessage) -> Outgoing<'_> {
+        let bare = Limited { message, limit: self.max_payload() };
+        Delivered { bare, origin: self.facts(), place: None }
     }
 }
 
-impl Readable for Limited<'_> {
+impl Readable for Limited {
     fn subject(&self) -> &Subject {
         &self.message.subject
     }
@@ -67,13 +91,12 @@ impl Readable for Limited<'_> {
 
 impl OutgoingMessage for Outgoing<'_> {
     fn replace_headers(&mut self, fields: &[Field<'_>]) -> Result<(), NotInjected> {
-        let Limited { message: OutboundMessage { headers, payload, .. }, limit } =
-            &mut self.message;
-        headers::replace(headers, fields, self.facts.canonical, payload.len(), *limit)
+        let Limited { message: OutboundMessage { headers, payload, .. }, limit } = &mut self.bare;
+        headers::replace(headers, fields, self.origin.canonical, payload.len(), *limit)
     }
 }
 
-/// A message without a reply subject.
+/// Makes a message without a reply subject.
 pub(crate) const fn outbound(
     subject: Subject,
     headers: Option<HeaderMap>,

@@ -1,15 +1,16 @@
-//! What NATS calls its operations, and the names that only NATS has.
+//! The names of NATS's operations, and the attributes that only NATS has.
 //!
 //! The conventions v1.44.0 have no page on NATS: the verbs are the client's own, and the attributes
-//! follow the names that were proposed for them (semantic-conventions#3680). For validators, the
-//! repository's `registry/` defines them beside the conventions.
+//! follow the names that were proposed for them (semantic-conventions#3680). The repository's
+//! `registry/` defines them for validators, beside those of the conventions.
 
 use otel_messaging_core::{Operation, OperationType, System};
 
 /// The value of `messaging.system`, and the scope of all telemetry of this crate.
 pub const SYSTEM: System = System::new("nats", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
 
-/// `messaging.nats.stream`: the JetStream stream, on what a consumer does and on published messages.
+/// `messaging.nats.stream`: the JetStream stream, on operations of a consumer or a stream and on
+/// published messages.
 pub const STREAM: &str = "messaging.nats.stream";
 /// `messaging.nats.sequence`: a message's number in its stream.
 pub const SEQUENCE: &str = "messaging.nats.sequence";
@@ -18,19 +19,19 @@ pub const DUPLICATE: &str = "messaging.nats.duplicate";
 /// `messaging.nats.message.delivery_count`: how often a message was delivered; only from 2 on.
 pub const DELIVERY_COUNT: &str = "messaging.nats.message.delivery_count";
 
-/// Handing messages to the server.
+/// Hands messages to the server.
 pub const PUBLISH: Operation = Operation::new(OperationType::Send, "publish");
-/// Publishing a message and waiting for the reply.
+/// Publishes a message and waits for the reply.
 pub const REQUEST: Operation = Operation::new(OperationType::Send, "request");
-/// Taking messages from a subscription or a consumer's stream.
+/// Takes messages from a subscription or a consumer's stream.
 pub const RECEIVE: Operation = Operation::new(OperationType::Receive, "receive");
-/// Taking messages that a pull consumer asked for, a number at a time.
+/// Takes messages that a pull consumer asked for, a number at a time.
 pub const FETCH: Operation = Operation::new(OperationType::Receive, "fetch");
-/// Reading a stored message from its stream.
+/// Reads a stored message from its stream.
 pub const GET: Operation = Operation::new(OperationType::Receive, "get");
-/// Acknowledging a message.
+/// Acknowledges a message.
 pub const ACK: Operation = Operation::new(OperationType::Settle, "ack");
-/// Asking for a message to be delivered again.
+/// Asks for a message to be delivered again.
 pub const NAK: Operation = Operation::new(OperationType::Settle, "nak");
-/// Asking for a message never to be delivered again.
+/// Asks for a message never to be delivered again.
 pub const TERM: Operation = Operation::new(OperationType::Settle, "term");

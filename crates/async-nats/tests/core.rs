@@ -1,4 +1,4 @@
-//! Core NATS: every way to publish and to ask, and what subscriptions tell of their messages.
+//! What the suite does not know of core NATS: every way to publish, subscriptions, connections.
 
 #![cfg(feature = "otel")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
@@ -10,34 +10,36 @@ use std::time::Duration;
 use futures::{FutureExt, SinkExt, StreamExt};
 use opentelemetry::trace::{SpanContext, SpanKind};
 use otel_messaging_async_nats::{
-    Client, ConnectOptions, HeaderMap, PublishErrorKind, Request, RequestErrorKind, Subject,
+    Client, ConnectOptions, HeaderMap, Message, PublishErrorKind, RequestErrorKind, Subject, bare,
     client::traits,
     message::OutboundMessage,
-    otel::{CreationContext, Instrumentation, semconv},
+    otel::{CreationContext, Instrumentation, ReceiveSpans, semconv},
 };
 use otel_messaging_testing::{
-    attributes::any,
     metrics::{counter, histogram},
-    spans::{ExpectedSpan, remote, span},
+    spans::{remote, span},
 };
-use support::{Attribute, Nats, PATIENCE, foreign, server::Server};
+use support::{
+    Attribute, Nats, PATIENCE, foreign,
+    server::{Info, Server},
+};
 
-fn outbound(subject: &str) -> OutboundMessage {
-    OutboundMessage {
-        subject: subject.into(),
-        reply: None,
-        payload: "7 apples".into(),
-        headers: None,
-    }
+fn outbound(subject: &str, payload: &'static str) -> OutboundMessage {
+    let payload = payload.into();
+    OutboundMessage { subject: subject.into(), reply: None, payload, headers: None }
 }
 
-/// What W3C Trace Context writes for `context`.
+/// Returns the header line that W3C Trace Context writes for `context`.
 fn traceparent(context: &SpanContext) -> String {
     format!("traceparent: 00-{}-{}-01", context.trace_id(), context.span_id())
 }
 
+fn creation(id: u8) -> CreationContext {
+    CreationContext::from_map([("traceparent", foreign(id))])
+}
+
 fn foreign_context(id: u8) -> SpanContext {
-    CreationContext::from_map([("traceparent", foreign(id))]).span_context().clone()
+    creation(id).span_context().clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,8 +54,8 @@ async fn every_way_to_publish_is_one_span_whose_context_travels() {
     client.publish_with_reply("3", "back", payload()).await.unwrap();
     client.publish_with_reply_and_headers("4", "back", headers, payload()).await.unwrap();
     traits::Publisher::publish_with_reply(client, "5", "back", payload()).await.unwrap();
-    traits::Publisher::publish_message(client, outbound("6")).await.unwrap();
-    client.clone().send(outbound("7")).await.unwrap();
+    traits::Publisher::publish_message(client, outbound("6", "7 apples")).await.unwrap();
+    client.clone().send(outbound("7", "7 apples")).await.unwrap();
     let spans = nats.telemetry.assert_spans((1..=7).map(|way| nats.publish(&way.to_string())));
     let published = nats.server.published(7).await;
     for (message, span) in published.iter().zip(&spans) {
@@ -69,194 +71,76 @@ async fn every_way_to_publish_is_one_span_whose_context_travels() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_client_refuses_was_never_sent() {
-    let nats = Nats::on(Server::telling("127.0.0.1", 10).await, |builder| builder).await;
-    let error = nats.client.publish("orders", "more than ten".into()).await.unwrap_err();
-    assert_eq!(error.kind(), PublishErrorKind::MaxPayloadExceeded);
-    let refused = nats.publish("orders").error("MaxPayloadExceeded", Some(&error.to_string()));
-    nats.telemetry.assert_spans([refused]);
+async fn a_message_that_is_refused_was_never_sent() {
+    let server = Server::telling(Info { max_payload: 10, ..Info::DEFAULT }).await;
+    let nats = Nats::on(server, |builder| builder).await;
     let error = nats.client.publish_with_reply("orders", "no reply", "".into()).await.unwrap_err();
     assert_eq!(error.kind(), PublishErrorKind::InvalidSubject);
+    let invalid = nats.publish("orders").error("InvalidSubject", Some(&error.to_string()));
     let mut sink = nats.client.clone();
-    let message = OutboundMessage { payload: "more than ten".into(), ..outbound("orders") };
-    sink.send(message).await.unwrap_err();
-    // What just fits is sent, without context.
+    let error = sink.send(outbound("orders", "more than ten")).await.unwrap_err();
+    let large = nats.publish("orders").error("MaxPayloadExceeded", Some(&error.to_string()));
+    // A message that just fits is sent without context.
     nats.client.publish("orders", "ten bytes.".into()).await.unwrap();
     assert_eq!(nats.server.published(1).await[0].headers, b"");
-    let labels = [
-        (semconv::SYSTEM, "nats".into()),
-        (semconv::OPERATION_NAME, "publish".into()),
-        (semconv::SERVER_ADDRESS, "127.0.0.1".into()),
-        (semconv::SERVER_PORT, i64::from(nats.server.port).into()),
-        (semconv::DESTINATION_NAME, "orders".into()),
-    ];
-    let timed = |error: &'static str| {
-        let mut labels = labels.to_vec();
-        labels.push((semconv::OPERATION_TYPE, "send".into()));
-        if !error.is_empty() {
-            labels.push((semconv::ERROR_TYPE, error.into()));
-        }
-        labels
+    nats.telemetry.assert_spans([invalid, large, nats.publish("orders")]);
+    let labels = nats.metric_labels("publish", "orders");
+    let timed = |error: Option<&'static str>| {
+        let operation = [(semconv::OPERATION_TYPE, "send".into())];
+        let error = error.map(|error| (semconv::ERROR_TYPE, error.into()));
+        labels.clone().into_iter().chain(operation).chain(error)
     };
     nats.telemetry.assert_metrics([
-        counter(semconv::CLIENT_SENT_MESSAGES).unit("{message}").point(1, labels.to_vec()),
+        counter(semconv::CLIENT_SENT_MESSAGES).unit("{message}").point(1, labels.clone()),
         histogram(semconv::CLIENT_OPERATION_DURATION)
             .unit("s")
             .boundaries(&semconv::DURATION_BOUNDARIES)
-            .point(1, timed(""))
-            .point(1, timed("InvalidSubject"))
-            .point(2, timed("MaxPayloadExceeded")),
+            .point(1, timed(None))
+            .point(1, timed(Some("InvalidSubject")))
+            .point(1, timed(Some("MaxPayloadExceeded"))),
     ]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_batch_creates_each_message() {
-    let nats = Nats::new().await;
-    let mut messages = vec![outbound("orders"), outbound("orders"), outbound("orders")];
-    messages[1].subject = "not a subject".into();
-    let results = nats.client.publish_batch(messages).await;
-    let refused: Vec<bool> = results.iter().map(Result::is_err).collect();
-    assert_eq!(refused, [false, true, false]);
-    let create = |subject: &str| {
-        let attributes = nats.attributes("create", "create", Some(subject));
-        span(format!("create {subject}")).kind(SpanKind::Producer).attributes(attributes)
-    };
-    let server = format!("127.0.0.1:{}", nats.server.port);
-    nats.telemetry.assert_spans([
-        create("orders").label("1"),
-        create("not a subject").label("2"),
-        create("orders").label("3"),
-        span(format!("publish {server}"))
-            .kind(SpanKind::Client)
-            .attributes(nats.attributes("publish", "send", None))
-            .attributes([("messaging.batch.message_count", 3.into())])
-            .linked_to("1")
-            .linked_to("2")
-            .linked_to("3")
-            .event(
-                "exception",
-                [
-                    ("exception.type", "InvalidSubject".into()),
-                    ("exception.message", "message 1 of the batch".into()),
-                ],
-            )
-            .error("InvalidSubject", Some("1 messages failed")),
-    ]);
-    // What was refused was never sent.
-    let labels = [
-        (semconv::SYSTEM, "nats".into()),
-        (semconv::OPERATION_NAME, "publish".into()),
-        (semconv::SERVER_ADDRESS, "127.0.0.1".into()),
-        (semconv::SERVER_PORT, i64::from(nats.server.port).into()),
-    ];
-    let of_batch =
-        [(semconv::OPERATION_TYPE, "send".into()), (semconv::ERROR_TYPE, "InvalidSubject".into())];
+async fn a_copy_of_a_message_is_the_same_message() {
+    let nats = Nats::with(|builder| builder.with_receive_spans(ReceiveSpans::None)).await;
+    let orders = nats.client.subscribe("orders").await.unwrap();
+    nats.server.deliver("orders", "", b"", b"7").await;
+    // Received without telemetry, so that processing counts it.
+    let order = Message::wrap(orders.into_inner().next().await.unwrap(), &nats.client);
+    let copy = order.clone();
+    copy.process(async {}).await;
+    order.process(async {}).await;
+    drop(order);
+    copy.clone().process(async {}).await;
+    nats.telemetry.assert_spans([(); 3].map(|()| nats.process("orders")));
+    let labels = nats.metric_labels("process", "orders");
     nats.telemetry.assert_metrics([
-        counter(semconv::CLIENT_SENT_MESSAGES).unit("{message}").point(2, labels.clone()),
-        histogram(semconv::CLIENT_OPERATION_DURATION)
+        counter(semconv::CLIENT_CONSUMED_MESSAGES).unit("{message}").point(1, labels.clone()),
+        histogram(semconv::PROCESS_DURATION)
             .unit("s")
             .boundaries(&semconv::DURATION_BOUNDARIES)
-            .point(1, labels.into_iter().chain(of_batch)),
+            .point(3, labels),
     ]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_message_that_was_created_elsewhere_keeps_its_context() {
-    let nats = Nats::new().await;
-    let creation = CreationContext::from_map([("traceparent", foreign(1))]);
-    nats.client.publish_created(outbound("orders"), &creation).await.unwrap();
-    let send = nats.publish("orders").kind(SpanKind::Client);
-    nats.telemetry.assert_spans([send.linked_to(foreign_context(1))]);
-    assert_eq!(nats.server.published(1).await[0].lines(), [format!("traceparent: {}", foreign(1))]);
-}
-
-fn request(nats: &Nats, subject: &str) -> ExpectedSpan {
-    let attributes = nats.attributes("request", "send", Some(subject));
-    span(format!("request {subject}")).kind(SpanKind::Producer).attributes(attributes)
-}
-
-fn reply(nats: &Nats) -> ExpectedSpan {
-    span("receive")
-        .kind(SpanKind::Client)
-        .attributes(nats.attributes("receive", "receive", None))
-        .attributes([
-            (semconv::DESTINATION_NAME, any()),
-            (semconv::DESTINATION_TEMPORARY, true.into()),
-        ])
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_request_is_answered_inside_the_process_span() {
-    let nats = Nats::new().await;
-    let mut requests = nats.client.subscribe("price").await.unwrap();
-    let client = nats.client.clone();
-    let responder = tokio::spawn(async move {
-        for _ in 0..4 {
-            let request = requests.next().await.unwrap();
-            let answer = client.publish(request.reply.clone().unwrap(), "7".into());
-            request.process(answer).await.unwrap();
-        }
+/// It carries its context, and knows nothing of a server.
+#[tokio::test]
+async fn a_message_is_made_without_a_client() {
+    let mut headers = HeaderMap::new();
+    headers.insert("Traceparent", foreign(1));
+    let order = Message::from(bare::Message {
+        subject: "orders".into(),
+        reply: None,
+        payload: "7 apples".into(),
+        headers: Some(headers),
+        status: None,
+        description: None,
+        length: 8,
     });
-    let client = &nats.client;
-    let answers = [
-        client.request("price", "apples".into()).await.unwrap().into_inner(),
-        client
-            .request_with_headers("price", HeaderMap::new(), "".into())
-            .await
-            .unwrap()
-            .into_inner(),
-        client
-            .send_request("price", Request::new().inbox("_INBOX.mine".into()))
-            .await
-            .unwrap()
-            .into_inner(),
-        traits::Requester::send_request(client, "price", Request::new()).await.unwrap(),
-    ];
-    assert!(answers.iter().all(|answer| answer.payload == "7"));
-    responder.await.unwrap();
-    let temporary =
-        [(semconv::DESTINATION_NAME, any()), (semconv::DESTINATION_TEMPORARY, true.into())];
-    nats.telemetry.assert_spans((0..4).flat_map(|index: u8| {
-        let (ask, handle, answer) =
-            (format!("ask{index}"), format!("handle{index}"), format!("answer{index}"));
-        [
-            request(&nats, "price").label(ask.clone()),
-            nats.receive("price").linked_to(remote(ask.clone())),
-            nats.process("price").linked_to(remote(ask)).label(handle.clone()),
-            span("publish")
-                .kind(SpanKind::Producer)
-                .child_of(handle)
-                .attributes(nats.attributes("publish", "send", None))
-                .attributes(temporary.clone())
-                .label(answer.clone()),
-            reply(&nats).linked_to(remote(answer)),
-        ]
-    }));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn requests_fail_by_class() {
-    let nats = Nats::new().await;
-    let client = &nats.client;
-    let error = client.request("nobody", "".into()).await.unwrap_err();
-    assert_eq!(error.kind(), RequestErrorKind::NoResponders);
-    let no_responders = error.to_string();
-    let _silent = client.get_ref().subscribe("silent").await.unwrap();
-    let hasty = Request::new().timeout(Some(Duration::from_millis(1)));
-    let error = client.send_request("silent", hasty).await.unwrap_err();
-    assert_eq!(error.kind(), RequestErrorKind::TimedOut);
-    let timed_out = error.to_string();
-    let error = client.request("not a subject", "".into()).await.unwrap_err();
-    assert_eq!(error.kind(), RequestErrorKind::InvalidSubject);
-    nats.telemetry.assert_spans([
-        request(&nats, "nobody").error("NoResponders", Some(&no_responders)),
-        request(&nats, "silent").error("TimedOut", Some(&timed_out)),
-        request(&nats, "not a subject").error("InvalidSubject", Some(&error.to_string())),
-    ]);
-    // Dropped while it waits.
-    nats.telemetry.clear();
-    assert!(client.request("silent", "".into()).now_or_never().is_none());
-    nats.telemetry.assert_spans([request(&nats, "silent").error("cancelled", None)]);
+    assert_eq!(order.creation_context().span_context(), &foreign_context(1));
+    let handle = async |order: Message| Ok::<_, std::fmt::Error>(order.payload.len());
+    assert_eq!(order.process_with(handle).await, Ok(8));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -327,16 +211,17 @@ async fn a_batch_loses_nothing_when_it_is_dropped_half_way() {
     let nats = Nats::new().await;
     let mut orders = nats.client.subscribe("orders").await.unwrap();
     let mut batches = orders.batches(3, Duration::MAX);
-    let header = |id| format!("NATS/1.0\r\ntraceparent: {}\r\n\r\n", foreign(id));
-    for id in 1..=2 {
-        nats.server.deliver("orders", "", header(id).as_bytes(), b"").await;
-    }
-    // It is asked for a thousand times, and dropped each time.
+    let deliver = async |id| {
+        let header = format!("NATS/1.0\r\ntraceparent: {}\r\n\r\n", foreign(id));
+        nats.server.deliver("orders", "", header.as_bytes(), b"").await;
+    };
+    deliver(1).await;
+    deliver(2).await;
     for _ in 0..1000 {
         assert!(batches.next().now_or_never().is_none(), "there are no three");
         tokio::task::yield_now().await;
     }
-    nats.server.deliver("orders", "", header(3).as_bytes(), b"").await;
+    deliver(3).await;
     let Ok(batch) = batches.next().await.unwrap();
     assert_eq!(batch.len(), 3);
     let receive = nats
@@ -347,14 +232,13 @@ async fn a_batch_loses_nothing_when_it_is_dropped_half_way() {
         .linked_to(remote(foreign_context(3)))
         .links_in_order();
     nats.telemetry.assert_spans([receive]);
+    // A batch that does not become full is handed over when the time is over, or at the end.
     assert!(batches.flush().is_none());
-    // A batch that never becomes full is handed over when the time is over, or at the end.
-    drop(batches);
-    nats.server.deliver("orders", "", b"", b"").await;
+    deliver(4).await;
     let Ok(batch) = orders.batches(3, Duration::from_millis(1)).next().await.unwrap();
     assert_eq!(batch.len(), 1);
     orders.unsubscribe_after(5).await.unwrap();
-    nats.server.deliver("orders", "", b"", b"").await;
+    deliver(5).await;
     let mut batches = orders.batches(3, Duration::MAX);
     let Ok(batch) = batches.next().await.unwrap();
     assert_eq!(batch.len(), 1);
@@ -382,12 +266,14 @@ async fn the_server_is_known_anew_after_a_reconnect() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_listens_everywhere_is_called_as_the_application_calls_it() {
     for host in ["0.0.0.0", "::", ""] {
-        let nats = Nats::on(Server::telling(host, 1 << 20).await, |builder| builder).await;
+        let nats =
+            Nats::on(Server::telling(Info { host, ..Info::DEFAULT }).await, |builder| builder)
+                .await;
         nats.client.publish("orders", "".into()).await.unwrap();
         nats.telemetry.assert_spans([nats.publish("orders")]);
         // A client that was connected elsewhere does not know what it was called.
         nats.telemetry.clear();
-        let wrapped = Client::new(nats.client.get_ref().clone(), &nats.instrumentation);
+        let wrapped = Client::wrap(nats.client.get_ref().clone(), &nats.instrumentation);
         wrapped.publish("orders", "".into()).await.unwrap();
         let spans = nats.telemetry.spans();
         assert!(spans[0].attributes.iter().all(|one| !one.key.as_str().starts_with("server.")));
@@ -397,13 +283,24 @@ async fn a_server_that_listens_everywhere_is_called_as_the_application_calls_it(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disabled_instrumentation_leaves_everything_as_it_is() {
     let nats = Nats::new().await;
-    let client = Client::new(nats.client.get_ref().clone(), &Instrumentation::disabled());
-    let mut orders = client.subscribe("orders").await.unwrap();
+    let client = Client::wrap(nats.client.get_ref().clone(), &Instrumentation::disabled());
+    let mut orders = client.with_canonical_headers().subscribe("orders").await.unwrap();
+    let client = Client::wrap(nats.client.get_ref().clone(), &Instrumentation::disabled());
     client.publish("orders", "7".into()).await.unwrap();
+    client.publish_with_reply("orders", "back", "7".into()).await.unwrap();
+    client.publish_with_context(outbound("orders", "7"), &creation(1)).await.unwrap();
+    let batch = [outbound("orders", "7"), outbound("not a subject", "")];
+    let results = client.publish_batch(batch).await;
+    assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false]);
+    client.clone().send(outbound("orders", "7")).await.unwrap();
+    let mut batches = orders.batches(3, PATIENCE);
+    let Ok(batch) = batches.next().await.unwrap();
+    assert_eq!(batch.process(async { Ok::<_, std::fmt::Error>(batch.len()) }).await, Ok(3));
     let order = orders.next().await.unwrap();
     assert_eq!(order.process(async { Ok::<_, std::fmt::Error>(7) }).await, Ok(7));
-    assert_eq!(order.headers, None);
-    assert_eq!(nats.server.published(1).await[0].headers, b"");
+    let error = client.request("nobody", "".into()).await.unwrap_err();
+    assert_eq!(error.kind(), RequestErrorKind::NoResponders);
+    assert!(nats.server.published(6).await.iter().all(|message| message.headers.is_empty()));
     nats.telemetry.assert_spans([]);
     nats.telemetry.assert_metrics([]);
 }
@@ -444,7 +341,7 @@ async fn futures_and_streams_may_move() {
     let nats = Nats::new().await;
     let mut orders = may_move(nats.client.subscribe("orders")).await.unwrap();
     may_move(nats.client.publish("orders", "7".into())).await.unwrap();
-    may_move(nats.client.publish_batch([outbound("orders")])).await.pop().unwrap().unwrap();
+    may_move(nats.client.publish_batch([outbound("orders", "8")])).await.pop().unwrap().unwrap();
     let order = may_move(orders.next()).await.unwrap();
     may_move(order.process(nats.client.publish("bills", "7".into()))).await.unwrap();
     let mut batches = may_move(orders.batches(1, PATIENCE));

@@ -1,7 +1,8 @@
-//! Every public way into the client is either covered or bare on purpose.
+//! Compares the public methods of the client's types with a list: each is covered, or bare on
+//! purpose.
 //!
-//! The client's sources are read in the version that is built, so that a new release cannot add a
-//! way in that nobody looked at.
+//! It reads the client's sources in the version that is built, so that a new release cannot add an
+//! untraced way in unnoticed.
 
 #![cfg(feature = "otel")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
@@ -10,21 +11,23 @@ use std::{collections::BTreeSet, fs};
 
 use otel_messaging_testing::sources::Sources;
 
-/// Whether a way into the client is told of by spans and metrics.
+/// Whether a method of the client has telemetry.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
-    /// Our type has it, and tells, or answers with what does.
+    /// Our type has it, with telemetry or returning a type that has it.
     Covered,
-    /// Our type has it, and there is nothing to tell.
+    /// Our type has it, and it needs no telemetry.
     Bare,
-    /// Our type leaves it to the client's own, to which it dereferences.
+    /// Our type has it by dereferencing to the client's own.
     Deref,
-    /// Our type has it not: the docs say what to do instead.
+    /// Our type has it by the core's macro for wrappers.
+    Macro,
+    /// Our type does not have it: the docs say what to do instead.
     Absent,
 }
-use Way::{Absent, Bare, Covered, Deref};
+use Way::{Absent, Bare, Covered, Deref, Macro};
 
-/// Each type of the client's that ours stand for, by the file it is in; and the file of ours.
+/// The client's types that ours wrap: their file, name, the file of ours, and their methods.
 const WAYS: &[(&str, &str, &str, &[(&str, Way)])] = &[
     (
         "client.rs",
@@ -59,7 +62,7 @@ const WAYS: &[(&str, &str, &str, &[(&str, Way)])] = &[
         "lib.rs",
         "Subscriber",
         "subscriber.rs",
-        &[("unsubscribe", Bare), ("unsubscribe_after", Bare), ("drain", Bare)],
+        &[("unsubscribe", Deref), ("unsubscribe_after", Deref), ("drain", Deref)],
     ),
     (
         "jetstream/context.rs",
@@ -145,7 +148,7 @@ const WAYS: &[(&str, &str, &str, &[(&str, Way)])] = &[
         "jetstream/consumer.rs",
         &[
             // Ours wraps one.
-            ("new", Bare),
+            ("new", Absent),
             ("info", Deref),
             ("get_info", Deref),
             ("cached_info", Deref),
@@ -159,7 +162,7 @@ const WAYS: &[(&str, &str, &str, &[(&str, Way)])] = &[
         &[
             ("messages", Covered),
             ("stream", Covered),
-            // Who receives what it asks for is subscribed to an inbox, and tells.
+            // What it asks for is received by a subscription, which is instrumented.
             ("request_batch", Deref),
             ("fetch", Covered),
             ("batch", Covered),
@@ -257,7 +260,7 @@ const WAYS: &[(&str, &str, &str, &[(&str, Way)])] = &[
     (
         "service/mod.rs",
         "ServiceBuilder",
-        "service.rs",
+        "service/builder.rs",
         &[
             ("description", Bare),
             // It names a type of another crate; a `Config` takes one.
@@ -270,7 +273,7 @@ const WAYS: &[(&str, &str, &str, &[(&str, Way)])] = &[
     (
         "service/mod.rs",
         "Service",
-        "service.rs",
+        "service/builder.rs",
         &[
             ("stop", Bare),
             ("reset", Deref),
@@ -285,7 +288,7 @@ const WAYS: &[(&str, &str, &str, &[(&str, Way)])] = &[
     (
         "service/mod.rs",
         "Group",
-        "service.rs",
+        "service/builder.rs",
         &[
             ("group", Covered),
             ("group_with_queue_group", Covered),
@@ -296,20 +299,20 @@ const WAYS: &[(&str, &str, &str, &[(&str, Way)])] = &[
     (
         "service/mod.rs",
         "EndpointBuilder",
-        "service.rs",
+        "service/builder.rs",
         &[("name", Bare), ("metadata", Bare), ("queue_group", Bare), ("add", Covered)],
     ),
-    ("service/endpoint.rs", "Endpoint", "service.rs", &[("stop", Bare)]),
+    ("service/endpoint.rs", "Endpoint", "service/endpoint.rs", &[("stop", Bare)]),
     (
         "service/mod.rs",
         "Request",
-        "service.rs",
+        "service/request.rs",
         &[("respond", Covered), ("respond_with_headers", Covered)],
     ),
     ("message.rs", "Message", "message.rs", &[]),
 ];
 
-/// What the client implements for these types; ours do too, but for those marked.
+/// The traits that the client implements for these types. Ours do too, but for those marked.
 const TRAITS: &[(&str, &str, &str, &[(&str, Way)])] = &[
     (
         "client.rs",
@@ -317,11 +320,11 @@ const TRAITS: &[(&str, &str, &str, &[(&str, Way)])] = &[
         "client.rs",
         &[
             ("Clone", Covered),
-            ("Debug", Covered),
+            ("Debug", Macro),
             ("Publisher", Covered),
             ("Requester", Covered),
             ("Sink", Covered),
-            // Its answer is the client's own type.
+            // It returns the client's own type.
             ("Subscriber", Absent),
             ("TimeoutProvider", Covered),
         ],
@@ -332,13 +335,13 @@ const TRAITS: &[(&str, &str, &str, &[(&str, Way)])] = &[
         "Context",
         "jetstream/context.rs",
         &[
-            // Its answer is a client that is not instrumented.
+            // It returns a client that is not instrumented.
             ("ClientProvider", Absent),
             ("Clone", Covered),
-            ("Debug", Covered),
-            // Once of core NATS, and once of JetStream, whose answer is the client's own type.
+            ("Debug", Macro),
+            // That of core NATS. JetStream's returns the client's own type.
             ("Publisher", Covered),
-            // Of the API's requests, which are no messages: through `get_ref`.
+            // For requests to the API, which are no messages: through `get_ref`.
             ("RequestSender", Absent),
             ("Requester", Covered),
             ("TimeoutProvider", Covered),
@@ -354,7 +357,7 @@ const TRAITS: &[(&str, &str, &str, &[(&str, Way)])] = &[
         "jetstream/message.rs",
         "Message",
         "jetstream/message.rs",
-        // Into the message of core NATS, here of ours.
+        // Ours converts into our message of core NATS.
         &[("Clone", Covered), ("Debug", Covered), ("Deref", Deref), ("From", Deref)],
     ),
     (
@@ -364,7 +367,7 @@ const TRAITS: &[(&str, &str, &str, &[(&str, Way)])] = &[
         &[
             ("Clone", Covered),
             ("Debug", Covered),
-            // A context would not come back.
+            // The context would be lost.
             ("Deserialize", Absent),
             ("Serialize", Deref),
         ],

@@ -16,8 +16,10 @@ use otel_messaging_async_nats::{
     HeaderMap,
     otel::{CreationContext, Propagation},
 };
-use otel_messaging_testing::spans::remote;
-use support::{Nats, foreign, server::Server};
+use support::{
+    Nats, foreign,
+    server::{Info, Server},
+};
 
 fn context(id: u8) -> SpanContext {
     CreationContext::from_map([("traceparent", foreign(id))]).span_context().clone()
@@ -186,7 +188,11 @@ async fn what_is_no_header_is_left_out_and_the_message_sent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_context_takes_no_room_that_a_message_needs() {
-    let nats = Nats::on(Server::telling("127.0.0.1", 200_000).await, |builder| builder).await;
+    let nats = Nats::on(
+        Server::telling(Info { max_payload: 200_000, ..Info::DEFAULT }).await,
+        |builder| builder,
+    )
+    .await;
     let with = |size: usize| {
         let mut headers = HeaderMap::new();
         headers.insert("x", "v".repeat(size));
@@ -213,19 +219,4 @@ async fn a_context_takes_no_room_that_a_message_needs() {
         let last = nats.server.published(count).await.pop().unwrap();
         assert_eq!(!last.headers.is_empty(), fits, "{left}");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_forward_is_linked_and_keeps_no_second_context() {
-    let nats = Nats::new().await;
-    let mut orders = nats.client.subscribe("orders").await.unwrap();
-    nats.server.deliver("orders", "", &block(&[("Traceparent", &foreign(1))]), b"7").await;
-    let order = orders.next().await.unwrap();
-    nats.telemetry.clear();
-    let headers = order.headers.clone().unwrap();
-    nats.client.publish_with_headers("bills", headers, order.payload.clone()).await.unwrap();
-    let forward = nats.publish("bills").linked_to(remote(context(1)));
-    nats.telemetry.assert_spans([forward]);
-    let published = nats.server.published(1).await;
-    assert_eq!(published[0].lines(), [format!("traceparent: {}", own(&nats))]);
 }

@@ -1,6 +1,7 @@
 //! The telemetry of one producer or consumer.
 
 use std::{
+    panic,
     sync::{Arc, OnceLock},
     time::{Duration, Instant, SystemTime},
 };
@@ -12,7 +13,7 @@ use crate::{
     client::{AttributeValue, Message, NotInjected, OutgoingMessage},
     options::{diagnostics::Diagnostic, settings::Settings},
     semconv,
-    span::{facts::Facts, interned::Attribute, providers::Providers, target::Targets},
+    span::{facts::Facts, innermost, interned::Attribute, providers::Providers, target::Targets},
 };
 
 /// The telemetry of one producer or consumer: what all its operations have in common, and where
@@ -166,6 +167,20 @@ impl Inner {
         Started::now(span, self.providers.may_measure(settings))
     }
 
+    /// Returns the ambient context, unless its telemetry is suppressed.
+    pub(crate) fn ambient(&self) -> Option<Context> {
+        let context = Context::current();
+        if context.is_telemetry_suppressed() {
+            return None;
+        }
+        if !self.settings.subscriber_spans {
+            return Some(context);
+        }
+        let innermost =
+            self.settings.guard(Diagnostic::ProviderPanicked, || innermost::of(&context));
+        Some(innermost.flatten().unwrap_or(context))
+    }
+
     /// Reads what `message` carries; [`CreationContext::NONE`] if propagation is off or the
     /// propagator panics.
     pub(crate) fn extract<M: Message + ?Sized>(&self, message: &M) -> CreationContext {
@@ -233,8 +248,8 @@ impl Started {
     }
 }
 
-/// Returns the ambient context, unless its telemetry is suppressed.
-pub(crate) fn ambient() -> Option<Context> {
-    let context = Context::current();
-    (!context.is_telemetry_suppressed()).then_some(context)
+/// Returns the ambient context: the current one, or that of the current span of `tracing` where that
+/// is the innermost.
+pub(crate) fn ambient() -> Context {
+    panic::catch_unwind(innermost::current).unwrap_or_else(|_| Context::current())
 }

@@ -22,7 +22,8 @@
 //! | process | CONSUMER | at the first poll | with the handler's result | ambient, see [`ProcessParent`] | every message's context |
 //! | settle | CLIENT | at the call | with its result; at the hand-over, where no answer is awaited | ambient, else the process span | the message's context |
 //!
-//! *Ambient* is the context that is current where the call is made. The *creation context* is the
+//! *Ambient* is the context that is current where the call is made; with the feature `tracing`, the
+//! innermost of that and the current span of `tracing`. The *creation context* is the
 //! span context that travels in the message.
 //!
 //! # How an operation ends
@@ -51,6 +52,10 @@
 //! - `bound-instruments`: records through the API's experimental bound instruments: the same
 //!   values, faster. Enable `experimental_metrics_bound_instruments` of `opentelemetry_sdk` with
 //!   it: an SDK that does not know bound instruments records nothing through them.
+//! - `tracing`: process spans are spans of `tracing` where a layer of `tracing-opentelemetry`
+//!   records them, and the current span of `tracing` is ambient. It implies `otel`. It is for
+//!   applications to choose, as it changes where process spans come from; see
+//!   [`InstrumentationBuilder::with_subscriber_spans`].
 //! - `serde`: [`CreationContext`] implements `Serialize` and `Deserialize`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -11,9 +11,20 @@ use crate::{
     client::{AttributeValue, Message, NotInjected, OutgoingMessage, Processing},
 };
 
-/// Has a private field, as it has where the feature is on: nothing but its functions makes one.
+/// Defines setters of a builder.
+macro_rules! ignored {
+    ($($setter:ident: $value:ty,)*) => {
+        $(
+            pub const fn $setter(self, _: $value) -> Self {
+                self
+            }
+        )*
+    };
+}
+
 #[derive(Clone, Debug, Default)]
-pub struct Instrumentation(());
+#[non_exhaustive]
+pub struct Instrumentation;
 
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
@@ -25,54 +36,30 @@ impl Instrumentation {
     }
 
     pub const fn disabled() -> Self {
-        Self(())
+        Self
     }
 }
 
 impl InstrumentationBuilder {
     #[must_use = "the instrumentation is what the builder is for"]
     pub const fn build(self) -> Instrumentation {
-        Instrumentation(())
+        Instrumentation
     }
 
-    pub const fn with_propagation(self, _: bool) -> Self {
-        self
-    }
-
-    pub const fn with_tracing(self, _: bool) -> Self {
-        self
-    }
-
-    pub const fn with_metrics(self, _: bool) -> Self {
-        self
-    }
-
-    pub const fn with_receive_spans(self, _: ReceiveSpans) -> Self {
-        self
-    }
-
-    pub const fn with_settle_spans(self, _: bool) -> Self {
-        self
-    }
-
-    pub const fn with_create_spans(self, _: bool) -> Self {
-        self
-    }
-
-    pub const fn with_process_parent(self, _: ProcessParent) -> Self {
-        self
-    }
-
-    pub const fn with_existing_context(self, _: ExistingContext) -> Self {
-        self
-    }
-
-    pub const fn with_link_limit(self, _: usize) -> Self {
-        self
-    }
-
-    pub const fn with_destination_limit(self, _: usize) -> Self {
-        self
+    ignored! {
+        with_propagation: bool,
+        with_tracing: bool,
+        with_subscriber_spans: bool,
+        with_metrics: bool,
+        with_receive_spans: ReceiveSpans,
+        with_settle_spans: bool,
+        with_create_spans: bool,
+        with_process_parent: ProcessParent,
+        with_existing_context: ExistingContext,
+        with_link_limit: usize,
+        with_destination_limit: usize,
+        with_message_keys: bool,
+        with_message_sizes: bool,
     }
 
     pub fn with_destination_templates<F>(self, _: F) -> Self
@@ -96,14 +83,6 @@ impl InstrumentationBuilder {
         self
     }
 
-    pub const fn with_message_keys(self, _: bool) -> Self {
-        self
-    }
-
-    pub const fn with_message_sizes(self, _: bool) -> Self {
-        self
-    }
-
     pub fn with_captured_headers<N: Into<String>>(self, _: impl IntoIterator<Item = N>) -> Self {
         self
     }
@@ -120,19 +99,13 @@ pub struct InstrumenterBuilder;
 pub struct Clock;
 
 impl InstrumenterBuilder {
-    pub const fn client_id(self, _: &str) -> Self {
-        self
-    }
-
-    pub const fn consumer_group(self, _: &str) -> Self {
-        self
+    ignored! {
+        client_id: &str,
+        consumer_group: &str,
+        fallback_destination: &str,
     }
 
     pub const fn server(self, _: &str, _: Option<u16>) -> Self {
-        self
-    }
-
-    pub const fn fallback_destination(self, _: &str) -> Self {
         self
     }
 
@@ -306,6 +279,7 @@ pub fn without_ambient<T>(work: impl FnOnce() -> T) -> T {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct CreationContext;
 
 impl CreationContext {

@@ -6,7 +6,7 @@
 
 /// The release of the conventions that this crate implements.
 pub const VERSION: &str = "1.44.0";
-/// The schema URL of every instrumentation scope (rule R23).
+/// The schema URL of every instrumentation scope.
 pub const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
 
 /// `error.type`: the class of the error, on failed operations only.

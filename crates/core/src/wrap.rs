@@ -60,11 +60,13 @@ macro_rules! process_methods {
 
         $crate::process_forms! {
             /// Runs `future` inside a CONSUMER span that links to the span which sent the message.
+            /// Make spans of your own inside `future`: one that is made before, as in
+            /// `process(work.instrument(info_span!("bill")))`, is apart from it. Write
+            /// `process(async { work.instrument(info_span!("bill")).await })`.
             ///
             /// The span starts at the first poll, is current inside `future` at every `.await`,
             /// and ends with the result: `()` or any `Result`, whose `Err` marks the span. A panic
-            /// ends it as an error and goes on unwinding. Create spans of your own inside
-            /// `future`, not around it.
+            /// ends it as an error and goes on unwinding.
             ///
             /// Cancel safety: dropped before the end, the span ends as `cancelled`.
         }

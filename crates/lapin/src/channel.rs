@@ -1,308 +1,93 @@
-//! Channels: where messages are published, asked for and settled.
+//! Channels, on which everything happens: see `producer`, `consumer` and `settle` for what it is.
 
-mod batch;
-
-use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll};
+use std::sync::Arc;
 
 use lapin::{
-    BasicProperties, Configuration, Confirmation, Queue, Result,
-    options::{
-        BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions,
-        BasicPublishOptions, BasicRejectOptions, QueueDeclareOptions, QueueDeleteOptions,
-    },
-    types::{DeliveryTag, FieldTable, MessageCount, ShortString},
+    Queue, Result,
+    options::{QueueDeclareOptions, QueueDeleteOptions},
+    types::{FieldTable, MessageCount, ShortString},
 };
-use otel_messaging_core::{
-    ActiveOperation, CreationContext, Endpoint, Instrumentation, Operation, semconv as core,
-};
+use otel_messaging_core::{Instrumentation, Instrumenter, client::wrapper};
 
-use self::batch::Batch;
 use crate::{
-    Consumer, PublisherConfirm,
-    acker::set,
-    connection::{Server, Shared},
     destination::{Name, Names},
-    failure,
-    message::{BasicGetMessage, Source},
-    publish::{Outgoing, Publish},
-    semconv,
-    unsettled::Unsettled,
-    wrapper::wrapper,
+    origin::Origin,
+    outgoing::{Outgoing, Publish},
+    server::Server,
+    settled::Unsettled,
+    shared::Shared,
 };
 
-/// [`lapin::Channel`], instrumented; it dereferences to it for what has no telemetry. A cheap
-/// handle.
+/// Instrumented [`lapin::Channel`]; it dereferences to the client's own for what is not
+/// instrumented. Cheap to clone.
 ///
-/// Made by [`Connection::create_channel`](crate::Connection::create_channel), or of a channel that
-/// is there already.
+/// [`Connection::create_channel`](crate::Connection::create_channel) makes it. A channel that you
+/// have is wrapped by [`Connection::wrap_channel`](crate::Connection::wrap_channel) if its
+/// connection is wrapped. A channel alone does not tell its server nor the size of its frames:
+///
+/// ```no_run
+/// use otel_messaging_lapin::{Channel, bare, otel::Instrumentation};
+///
+/// # async fn wrap(pooled: &bare::Connection, instrumentation: &Instrumentation) -> bare::Result<()> {
+/// // The default instrumentation.
+/// let channel = Channel::from(pooled.create_channel().await?);
+/// // This instrumentation.
+/// let channel = Channel::wrap(pooled.create_channel().await?, instrumentation);
+/// // The same, and the spans say which server it is.
+/// let uri = "amqp://orders.example/%2f";
+/// let channel = Channel::wrap_of(pooled, uri, pooled.create_channel().await?, instrumentation);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Channel {
     bare: lapin::Channel,
-    shared: Arc<Shared>,
+    connection: Arc<Shared>,
     published: Arc<Names>,
     unsettled: Arc<Unsettled>,
 }
 
-wrapper!(Channel, lapin::Channel);
+wrapper!(Channel: lapin::Channel);
 
 impl Channel {
-    /// Wraps a channel of a connection that is not wrapped, such as one from a pool. It works as
-    /// `instrumentation` says.
+    /// Wraps a channel whose connection is not known.
     ///
-    /// `configuration` is the connection's ([`lapin::Connection::configuration`]), which knows how
-    /// large a frame may be; `server` names the server, as a URI or as `host:port`.
-    pub fn new(
+    /// Spans and metrics do not name the server. A context is written only where the headers fit
+    /// the smallest frame that AMQP allows, 4096 bytes, as a larger one would close the connection.
+    pub fn wrap(channel: lapin::Channel, instrumentation: &Instrumentation) -> Self {
+        Self::of(channel, Arc::new(Shared::new(None, None, instrumentation)))
+    }
+
+    /// Wraps a channel of a connection that is not wrapped, such as one of a pool's. `uri` names the
+    /// server: the URI that was connected to, or `host:port`.
+    ///
+    /// Wrap channels that are used for long: each has an instrumenter of its own.
+    pub fn wrap_of(
+        connection: &lapin::Connection,
+        uri: &str,
         channel: lapin::Channel,
-        configuration: &Configuration,
-        server: &str,
         instrumentation: &Instrumentation,
     ) -> Self {
-        let server = Server::from(&server);
-        Self::of(channel, Arc::new(Shared::new(configuration, &server, instrumentation)))
+        let (configuration, server) = (Some(connection.configuration()), Server::of(uri));
+        let connection = Shared::new(configuration, server.as_ref(), instrumentation);
+        Self::of(channel, Arc::new(connection))
     }
 
-    pub(crate) fn of(channel: lapin::Channel, shared: Arc<Shared>) -> Self {
-        Self { bare: channel, shared, published: Arc::default(), unsettled: Arc::default() }
+    pub(crate) fn of(channel: lapin::Channel, connection: Arc<Shared>) -> Self {
+        Self { bare: channel, connection, published: Arc::default(), unsettled: Arc::default() }
     }
 
-    /// [`lapin::Channel::basic_publish`] in a send span, whose context goes into the headers; a
-    /// context that they hold already is linked and replaced (rules R6 and R8).
-    ///
-    /// The span ends with the confirm, or where the channel has none, when the client has the
-    /// message. Cancel safety: once polled, the client has it, and sends it even if this is
-    /// dropped; then the span ends as handed over.
-    ///
-    /// # Errors
-    /// Those of the client, each with a failed span.
-    pub async fn basic_publish(
-        &self,
-        exchange: ShortString,
-        routing_key: ShortString,
-        options: BasicPublishOptions,
-        payload: &[u8],
-        properties: BasicProperties,
-    ) -> Result<PublisherConfirm> {
-        let publish = Publish { exchange, routing_key, options, payload, properties };
-        let mut outgoing = self.outgoing(publish);
-        let operation = self.shared.endpoint.send(semconv::PUBLISH, &mut outgoing);
-        self.hand_over(outgoing.publish, operation).await
+    /// Returns the instrumenter, to restore work that was stored, or to wrap the deliveries of a
+    /// delegate by [`Delivery::from_bare`](crate::message::Delivery::from_bare).
+    pub fn instrumenter(&self) -> &Instrumenter {
+        &self.connection.instrumenter
     }
 
-    /// [`basic_publish`](Self::basic_publish) of a message that was created in `creation`, which
-    /// it carries away instead of the send span's context; the send span links to it (rule R9).
-    ///
-    /// # Errors
-    /// Those of the client, each with a failed span.
-    pub async fn basic_publish_created(
-        &self,
-        publish: Publish<'_>,
-        creation: &CreationContext,
-    ) -> Result<PublisherConfirm> {
-        let mut outgoing = self.outgoing(publish);
-        let endpoint = &self.shared.endpoint;
-        let operation = endpoint.send_created(semconv::PUBLISH, &mut outgoing, creation);
-        self.hand_over(outgoing.publish, operation).await
-    }
-
-    /// Publishes messages as one batch: a create span for each, and one send span that links to
-    /// all of them and ends with the last confirm (rule R7).
-    ///
-    /// The results are in the order of the messages. Cancel safety: what the client has is sent;
-    /// the rest is not, and the span says so.
-    ///
-    /// # Errors
-    /// For each message as [`basic_publish`](Self::basic_publish) and its confirm.
-    pub async fn basic_publish_batch<'a>(
-        &self,
-        messages: impl IntoIterator<Item = Publish<'a>>,
-    ) -> Vec<Result<Confirmation>> {
-        let mut messages: Vec<_> =
-            messages.into_iter().map(|message| self.outgoing(message)).collect();
-        let operation = self.shared.endpoint.send_batch(semconv::PUBLISH, &mut messages);
-        let mut batch = Batch::new(operation, messages.len());
-        let mut confirms = Vec::with_capacity(messages.len());
-        for (index, message) in messages.into_iter().enumerate() {
-            let result = self.publish(message.publish, || batch.taken = index + 1).await;
-            if let Err(error) = &result {
-                batch.refused(index, error);
-            }
-            confirms.push(result);
-        }
-        let mut results = Vec::with_capacity(confirms.len());
-        for (index, confirm) in confirms.into_iter().enumerate() {
-            results.push(match confirm {
-                Ok(confirm) => {
-                    let result = confirm.await;
-                    batch.answered(index, &result);
-                    result
-                }
-                Err(error) => Err(error),
-            });
-        }
-        results
-    }
-
-    fn outgoing<'a>(&self, publish: Publish<'a>) -> Outgoing<'a> {
-        let Shared { endpoint, configuration, queues } = &*self.shared;
-        let name = if endpoint.is_enabled() {
-            let (exchange, routing_key) = (&publish.exchange, &publish.routing_key);
-            self.published.published(exchange.as_str(), routing_key.as_str(), queues)
-        } else {
-            Name::default()
-        };
-        Outgoing { publish, name, frame_max: configuration.frame_max() as usize }
-    }
-
-    async fn hand_over(
-        &self,
-        publish: Publish<'_>,
-        mut operation: ActiveOperation,
-    ) -> Result<PublisherConfirm> {
-        let confirms = self.bare.status().confirm();
-        match self.publish(publish, || operation.handed_over()).await {
-            Ok(confirm) if confirms => Ok(PublisherConfirm::new(confirm, Some(operation))),
-            Ok(confirm) => {
-                operation.end();
-                Ok(PublisherConfirm::new(confirm, None))
-            }
-            Err(error) => {
-                // Not as failed: it counts as sent only where it was taken.
-                operation.reject(failure::of(&error));
-                Err(error)
-            }
-        }
-    }
-
-    /// Calls `taken` when the client has taken the message, maybe several times: it does so when
-    /// it is polled first, unless that is an error.
-    async fn publish(
-        &self,
-        publish: Publish<'_>,
-        mut taken: impl FnMut(),
-    ) -> Result<lapin::PublisherConfirm> {
-        let Publish { exchange, routing_key, options, payload, properties } = publish;
-        let channel = &self.bare;
-        let publish = channel.basic_publish(exchange, routing_key, options, payload, properties);
-        let mut publish = pin!(publish);
-        poll_fn(|context| {
-            let polled = publish.as_mut().poll(context);
-            if !matches!(polled, Poll::Ready(Err(_))) {
-                taken();
-            }
-            polled
-        })
-        .await
-    }
-
-    /// [`lapin::Channel::basic_consume`], whose deliveries are received and processed in spans.
-    ///
-    /// # Errors
-    /// Those of the client.
-    pub async fn basic_consume(
-        &self,
-        queue: ShortString,
-        consumer_tag: ShortString,
-        options: BasicConsumeOptions,
-        arguments: FieldTable,
-    ) -> Result<Consumer> {
-        let consumer = self.bare.basic_consume(queue, consumer_tag, options, arguments).await?;
-        let mut source = self.source(consumer.queue(), options.no_ack);
-        source.consumer_tag = Some(consumer.tag());
-        Ok(Consumer::new(consumer, source))
-    }
-
-    /// [`lapin::Channel::basic_get`] in a receive span; an empty queue is no operation (rule R11).
-    ///
-    /// # Errors
-    /// Those of the client, each with a failed span.
-    pub async fn basic_get(
-        &self,
-        queue: ShortString,
-        options: BasicGetOptions,
-    ) -> Result<Option<BasicGetMessage>> {
-        let endpoint = &self.shared.endpoint;
-        let clock = endpoint.clock();
-        let source = self.source(queue.clone(), options.no_ack);
-        match self.bare.basic_get(queue, options).await {
-            Ok(message) => Ok(message.map(|message| BasicGetMessage {
-                delivery: Arc::new(source).receive(semconv::GET, clock, message.delivery),
-                message_count: message.message_count,
-            })),
-            Err(error) => {
-                endpoint.receive_failed(semconv::GET, clock, None, failure::of(&error));
-                Err(error)
-            }
-        }
-    }
-
-    fn source(&self, queue: ShortString, no_ack: bool) -> Source {
-        let temporary = self.shared.queues.are_temporary(queue.as_str());
-        let endpoint = self.shared.endpoint.clone();
-        let source = Source::new(queue, endpoint, Arc::clone(&self.unsettled));
-        Source { temporary, no_ack, ..source }
-    }
-
-    /// [`lapin::Channel::basic_ack`] in a settle span, that of the message if the delivery came
-    /// through this channel; of several, it says how many they are where that is known.
-    ///
-    /// # Errors
-    /// Those of the client, each with a failed span.
-    pub async fn basic_ack(&self, tag: DeliveryTag, options: BasicAckOptions) -> Result<()> {
-        let call = self.bare.basic_ack(tag, options);
-        self.settle(semconv::ACK, tag, options.multiple, call).await
-    }
-
-    /// [`lapin::Channel::basic_nack`] in a settle span; see [`basic_ack`](Self::basic_ack).
-    ///
-    /// # Errors
-    /// Those of the client, each with a failed span.
-    pub async fn basic_nack(&self, tag: DeliveryTag, options: BasicNackOptions) -> Result<()> {
-        let call = self.bare.basic_nack(tag, options);
-        self.settle(semconv::NACK, tag, options.multiple, call).await
-    }
-
-    /// [`lapin::Channel::basic_reject`] in a settle span; see [`basic_ack`](Self::basic_ack).
-    ///
-    /// # Errors
-    /// Those of the client, each with a failed span.
-    pub async fn basic_reject(&self, tag: DeliveryTag, options: BasicRejectOptions) -> Result<()> {
-        let call = self.bare.basic_reject(tag, options);
-        self.settle(semconv::REJECT, tag, false, call).await
-    }
-
-    async fn settle(
-        &self,
-        operation: Operation,
-        tag: DeliveryTag,
-        multiple: bool,
-        call: impl Future<Output = Result<()>>,
-    ) -> Result<()> {
-        let endpoint = &self.shared.endpoint;
-        if !endpoint.is_enabled() {
-            return call.await;
-        }
-        let (settled, count) = self.unsettled.settle(tag, multiple);
-        let mut operation = if let Some(settled) = settled {
-            settled.settle(operation)
-        } else {
-            let mut operation = endpoint.settle(operation, None);
-            set(&mut operation, semconv::DELIVERY_TAG, Some(tag));
-            operation
-        };
-        set(&mut operation, core::BATCH_MESSAGE_COUNT, count);
-        let result = call.await;
-        match &result {
-            Ok(()) => operation.end(),
-            Err(error) => operation.fail(failure::of(error)),
-        }
-        result
-    }
-
-    /// [`lapin::Channel::queue_declare`], which remembers whether the queue is temporary:
+    /// Declares a queue as [`lapin::Channel::queue_declare`] does, and remembers if it is temporary:
     /// exclusive, or deleted with its last consumer.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Cancel safety: dropped while the broker's answer is awaited, the queue may be there
+    /// nevertheless, and is not known as temporary. Errors are the client's own.
     pub async fn queue_declare(
         &self,
         queue: ShortString,
@@ -310,29 +95,57 @@ impl Channel {
         arguments: FieldTable,
     ) -> Result<Queue> {
         let queue = self.bare.queue_declare(queue, options, arguments).await?;
-        if options.exclusive || options.auto_delete {
-            self.shared.queues.declared(queue.name());
+        if self.instrumenter().is_enabled() && (options.exclusive || options.auto_delete) {
+            self.connection.queues.declared(queue.name());
         }
         Ok(queue)
     }
 
-    /// [`lapin::Channel::queue_delete`], which forgets whether the queue was temporary.
+    /// Deletes a queue as [`lapin::Channel::queue_delete`] does, and forgets that it was temporary.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Cancel safety: dropped while the broker's answer is awaited, the queue may be gone
+    /// nevertheless. Errors are the client's own.
     pub async fn queue_delete(
         &self,
         queue: ShortString,
         options: QueueDeleteOptions,
     ) -> Result<MessageCount> {
-        self.shared.queues.deleted(queue.as_str());
+        if self.instrumenter().is_enabled() {
+            self.connection.queues.deleted(queue.as_str());
+        }
         self.bare.queue_delete(queue, options).await
     }
 
-    /// What this channel's telemetry comes from, to restore work that was stored, or to wrap the
-    /// deliveries of a delegate.
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.shared.endpoint
+    pub(crate) fn outgoing<'a>(&'a self, publish: Publish<'a>) -> Outgoing<'a> {
+        let connection = &*self.connection;
+        let name = if connection.instrumenter.is_enabled() {
+            let (exchange, routing_key) = (&publish.exchange, &publish.routing_key);
+            let queues = &connection.queues;
+            self.published.published(exchange.as_str(), routing_key.as_str(), queues)
+        } else {
+            Name::default()
+        };
+        Outgoing { publish, name, connection }
+    }
+
+    pub(crate) fn origin(&self, queue: ShortString, no_ack: bool) -> Origin {
+        let mut origin = Origin::new(self.instrumenter().clone(), queue);
+        origin.temporary = origin.instrumenter.is_enabled()
+            && self.connection.queues.are_temporary(origin.queue.as_str());
+        origin.no_ack = no_ack;
+        origin.unsettled = Some(Arc::clone(&self.unsettled));
+        origin
+    }
+
+    pub(crate) fn unsettled(&self) -> &Unsettled {
+        &self.unsettled
+    }
+}
+
+/// Wraps a channel with the default instrumentation, as [`Channel::wrap`] does.
+impl From<lapin::Channel> for Channel {
+    fn from(channel: lapin::Channel) -> Self {
+        Self::wrap(channel, &Instrumentation::default())
     }
 }
 

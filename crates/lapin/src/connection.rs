@@ -1,57 +1,55 @@
 //! Connections, and what their channels share.
 
 mod builder;
-mod server;
 
 use std::sync::Arc;
 
 use async_rs::{Runtime, traits::RuntimeKit};
-use lapin::{
-    Configuration, ConnectionProperties, Result, runtime, tcp::OwnedTLSConfig, uri::AMQPUri,
-};
-use otel_messaging_core::{Endpoint, Instrumentation};
+use lapin::{ConnectionProperties, Result, runtime, tcp::OwnedTLSConfig, uri::AMQPUri};
+use otel_messaging_core::{Instrumentation, client::wrapper};
 
 pub use self::builder::{ConnectionBuilder, DefaultConnectionBuilder};
-pub(crate) use self::server::Server;
-use crate::{Channel, destination::Queues, semconv, wrapper::wrapper};
+use crate::{Channel, server::Server, shared::Shared};
 
-/// [`lapin::Connection`], instrumented; it dereferences to it for what has no telemetry.
+/// Instrumented [`lapin::Connection`]; it dereferences to the client's own for what is not
+/// instrumented.
 ///
-/// The connect functions are the client's and use the default instrumentation. For another, connect
-/// with the client's own and wrap the connection:
+/// The connect functions are the client's and use the default instrumentation. A connection that
+/// you have is wrapped:
 ///
 /// ```no_run
 /// use otel_messaging_lapin::{Connection, ConnectionProperties, bare, otel::Instrumentation};
 ///
-/// # async fn connect(instrumentation: Instrumentation) -> bare::Result<()> {
+/// # async fn connect(instrumentation: &Instrumentation) -> bare::Result<()> {
 /// let uri = "amqp://orders.example/%2f";
-/// let connection = bare::Connection::connect(uri, ConnectionProperties::default()).await?;
-/// let connection = Connection::new(connection, uri, &instrumentation);
+/// let connect = || bare::Connection::connect(uri, ConnectionProperties::default());
+/// // This instrumentation, and the spans say which server it is.
+/// let connection = Connection::wrap(connect().await?, uri, instrumentation);
+/// // The default instrumentation, and they do not.
+/// let connection = Connection::from(connect().await?);
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// The server's address is what the URI says: the client does not tell where it is connected.
+/// The server's address is that of the URI, as the client does not tell where it is connected.
 pub struct Connection {
     bare: lapin::Connection,
     shared: Arc<Shared>,
 }
 
-wrapper!(Connection, lapin::Connection);
+wrapper!(Connection: lapin::Connection);
 
 impl Connection {
-    /// [`lapin::Connection::connect`].
+    /// Connects as [`lapin::Connection::connect`] does.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Cancel safety: dropped, there is no connection. Errors are the client's own.
     pub async fn connect(uri: &str, options: ConnectionProperties) -> Result<Self> {
         Connect::connect(uri, options).await
     }
 
-    /// [`lapin::Connection::connect_with_runtime`].
+    /// Connects as [`lapin::Connection::connect_with_runtime`] does.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Cancel safety: dropped, there is no connection. Errors are the client's own.
     pub async fn connect_with_runtime<RK: RuntimeKit + Send + Sync + Clone + 'static>(
         uri: &str,
         options: ConnectionProperties,
@@ -60,10 +58,9 @@ impl Connection {
         uri.connect_with_config(options, OwnedTLSConfig::default(), runtime).await
     }
 
-    /// [`lapin::Connection::connect_with_config`].
+    /// Connects as [`lapin::Connection::connect_with_config`] does.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Cancel safety: dropped, there is no connection. Errors are the client's own.
     pub async fn connect_with_config<RK: RuntimeKit + Send + Sync + Clone + 'static>(
         uri: &str,
         options: ConnectionProperties,
@@ -73,18 +70,16 @@ impl Connection {
         uri.connect_with_config(options, config, runtime).await
     }
 
-    /// [`lapin::Connection::connect_uri`].
+    /// Connects as [`lapin::Connection::connect_uri`] does.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Cancel safety: dropped, there is no connection. Errors are the client's own.
     pub async fn connect_uri(uri: AMQPUri, options: ConnectionProperties) -> Result<Self> {
         Connect::connect(uri, options).await
     }
 
-    /// [`lapin::Connection::connect_uri_with_runtime`].
+    /// Connects as [`lapin::Connection::connect_uri_with_runtime`] does.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Cancel safety: dropped, there is no connection. Errors are the client's own.
     pub async fn connect_uri_with_runtime<RK: RuntimeKit + Send + Sync + Clone + 'static>(
         uri: AMQPUri,
         options: ConnectionProperties,
@@ -93,10 +88,9 @@ impl Connection {
         uri.connect_with_config(options, OwnedTLSConfig::default(), runtime).await
     }
 
-    /// [`lapin::Connection::connect_uri_with_config`].
+    /// Connects as [`lapin::Connection::connect_uri_with_config`] does.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Cancel safety: dropped, there is no connection. Errors are the client's own.
     pub async fn connect_uri_with_config<RK: RuntimeKit + Send + Sync + Clone + 'static>(
         uri: AMQPUri,
         options: ConnectionProperties,
@@ -106,74 +100,57 @@ impl Connection {
         uri.connect_with_config(options, config, runtime).await
     }
 
-    /// Wraps a connection that works as `instrumentation` says. `server` names the server, as the
-    /// URI that was connected to or as `host:port`; its credentials are not looked at.
-    pub fn new(
+    /// Wraps a connection, which works as `instrumentation` says. `uri` names the server: the URI
+    /// that was connected to, or `host:port`; credentials in it are not read.
+    pub fn wrap(
         connection: lapin::Connection,
-        server: &str,
+        uri: &str,
         instrumentation: &Instrumentation,
     ) -> Self {
-        Self::of(connection, &Server::from(&server), instrumentation)
+        Self::of(connection, Server::of(uri).as_ref(), instrumentation)
     }
 
     fn of(
         connection: lapin::Connection,
-        server: &Server,
+        server: Option<&Server>,
         instrumentation: &Instrumentation,
     ) -> Self {
-        let shared = Shared::new(connection.configuration(), server, instrumentation);
+        let shared = Shared::new(Some(connection.configuration()), server, instrumentation);
         Self { bare: connection, shared: Arc::new(shared) }
     }
 
-    /// [`lapin::Connection::create_channel`].
-    ///
-    /// # Errors
-    /// Those of the client.
-    pub async fn create_channel(&self) -> Result<Channel> {
-        let channel = self.bare.create_channel().await?;
-        Ok(Channel::of(channel, Arc::clone(&self.shared)))
+    /// Wraps a channel of this connection that is not wrapped.
+    pub fn wrap_channel(&self, channel: lapin::Channel) -> Channel {
+        Channel::of(channel, Arc::clone(&self.shared))
     }
 
-    /// [`lapin::Connection::run`].
+    /// Opens a channel as [`lapin::Connection::create_channel`] does.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Cancel safety: dropped, there is no channel. Errors are the client's own.
+    pub async fn create_channel(&self) -> Result<Channel> {
+        Ok(self.wrap_channel(self.bare.create_channel().await?))
+    }
+
+    /// Blocks until the connection is closed, as [`lapin::Connection::run`] does. Errors are the
+    /// client's own.
     pub fn run(self) -> Result<()> {
         self.bare.run()
     }
 }
 
-/// What the channels of a connection have in common.
-pub(crate) struct Shared {
-    pub(crate) endpoint: Endpoint,
-    pub(crate) configuration: Configuration,
-    pub(crate) queues: Queues,
-}
-
-impl Shared {
-    pub(crate) fn new(
-        configuration: &Configuration,
-        server: &Server,
-        instrumentation: &Instrumentation,
-    ) -> Self {
-        let mut endpoint = Endpoint::builder(semconv::SYSTEM);
-        if !server.address.is_empty() {
-            endpoint = endpoint.server(&server.address, Some(server.port));
-        }
-        Self {
-            endpoint: endpoint.build(instrumentation),
-            configuration: configuration.clone(),
-            queues: Queues::default(),
-        }
+/// Wraps a connection with the default instrumentation. Spans and metrics do not name the server, for
+/// which [`Connection::wrap`] takes the URI.
+impl From<lapin::Connection> for Connection {
+    fn from(connection: lapin::Connection) -> Self {
+        Self::of(connection, None, &Instrumentation::default())
     }
 }
 
 /// [`lapin::Connect`], which makes an instrumented connection.
 pub trait Connect: Sized {
-    /// [`lapin::Connect::connect`].
+    /// Connects as [`lapin::Connect::connect`] does.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Cancel safety: dropped, there is no connection. Errors are the client's own.
     fn connect(
         self,
         options: ConnectionProperties,
@@ -187,10 +164,9 @@ pub trait Connect: Sized {
         }
     }
 
-    /// [`lapin::Connect::connect_with_config`].
+    /// Connects as [`lapin::Connect::connect_with_config`] does.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Cancel safety: dropped, there is no connection. Errors are the client's own.
     fn connect_with_config<RK: RuntimeKit + Send + Sync + Clone + 'static>(
         self,
         options: ConnectionProperties,
@@ -199,12 +175,19 @@ pub trait Connect: Sized {
     ) -> impl Future<Output = Result<Connection>> + Send;
 }
 
-/// What the client connects to says which server that is.
-impl<U> Connect for U
-where
-    U: lapin::Connect + Send,
-    Server: for<'a> From<&'a U>,
-{
+impl Connect for &str {
+    async fn connect_with_config<RK: RuntimeKit + Send + Sync + Clone + 'static>(
+        self,
+        options: ConnectionProperties,
+        config: OwnedTLSConfig,
+        runtime: Runtime<RK>,
+    ) -> Result<Connection> {
+        let connection = lapin::Connect::connect_with_config(self, options, config, runtime);
+        Ok(Connection::wrap(connection.await?, self, &Instrumentation::default()))
+    }
+}
+
+impl Connect for AMQPUri {
     async fn connect_with_config<RK: RuntimeKit + Send + Sync + Clone + 'static>(
         self,
         options: ConnectionProperties,
@@ -213,6 +196,6 @@ where
     ) -> Result<Connection> {
         let server = Server::from(&self);
         let connection = lapin::Connect::connect_with_config(self, options, config, runtime);
-        Ok(Connection::of(connection.await?, &server, &Instrumentation::default()))
+        Ok(Connection::of(connection.await?, Some(&server), &Instrumentation::default()))
     }
 }

@@ -1,50 +1,51 @@
-//! What the conventions call a destination in RabbitMQ: exchange, routing key and queue in one
-//! name.
+//! The name of a destination in RabbitMQ, as the conventions compose it: exchange, routing key and
+//! queue.
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use lapin::types::ShortString;
 use otel_messaging_core::Destination;
 
-/// Queues that are remembered as temporary; when there are more, remembering starts again.
+/// Queues that are remembered as temporary; when there are more, all are forgotten.
 const MAX_QUEUES: usize = 4096;
-/// What the broker calls the queues that it names itself.
+/// The beginning of the names that the broker gives to queues.
 const SERVER_NAMED: &str = "amq.gen-";
-/// What the broker calls the queues that stand for a client which waits for a reply.
+/// The beginning of the names of reply queues.
 const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 
-/// The name of a destination, and whether it is made to last.
+/// The name of a destination, and whether it is made to last. Empty if the instrumentation is
+/// disabled.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Name {
-    text: Arc<str>,
+    text: Option<Arc<str>>,
     temporary: bool,
     anonymous: bool,
 }
 
 impl Name {
     pub(crate) fn destination(&self) -> Destination<'_> {
-        let destination = Destination::new(&self.text);
+        let destination = Destination::new(self.text.as_deref().unwrap_or_default());
         let destination = if self.temporary { destination.temporary() } else { destination };
         if self.anonymous { destination.anonymous() } else { destination }
     }
 }
 
-/// Composes names, and keeps the last one: most messages have it too, and share it.
+/// Composes names, and keeps the last one: the next message mostly has the same, and shares it.
 #[derive(Debug, Default)]
 pub(crate) struct Names(Mutex<Arc<str>>);
 
 impl Names {
-    /// Where a message is published to.
+    /// Names where a message is published to.
     pub(crate) fn published(&self, exchange: &str, routing_key: &str, queues: &Queues) -> Name {
         // The default exchange routes to the queue of the routing key's name.
         let queue = if exchange.is_empty() { routing_key } else { "" };
         self.name([exchange, routing_key, ""], queues.are_temporary(queue))
     }
 
-    /// Where a message is delivered from.
+    /// Names where a message is delivered from.
     pub(crate) fn delivered(
         &self,
         exchange: &str,
@@ -60,11 +61,11 @@ impl Names {
         let begins = |with: &str| parts.iter().any(|part| part.starts_with(with));
         let anonymous = begins(SERVER_NAMED);
         let temporary = temporary || begins(REPLY_TO);
-        let mut last = lock(&self.0);
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !is_composed_of(&last, parts) {
             *last = compose(parts).into();
         }
-        Name { text: Arc::clone(&last), temporary, anonymous }
+        Name { text: Some(Arc::clone(&last)), temporary, anonymous }
     }
 }
 
@@ -73,7 +74,7 @@ fn compose(parts: [&str; 3]) -> String {
     if parts.is_empty() { "amq.default".to_owned() } else { parts.join(":") }
 }
 
-/// Whether `compose` would make `name`, which it is not asked to.
+/// Returns whether `compose` would make `name`, without composing it.
 fn is_composed_of(name: &str, parts: [&str; 3]) -> bool {
     let mut rest = Some(name);
     let mut is_first = true;
@@ -109,10 +110,6 @@ impl Queues {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,7 +126,8 @@ mod tests {
             let published = names.published(exchange, routing_key, &queues);
             assert_eq!(published.destination(), Destination::new(name));
             let again = names.published(exchange, routing_key, &queues);
-            assert!(Arc::ptr_eq(&published.text, &again.text) || name == "amq.default");
+            let (first, second) = (published.text.unwrap(), again.text.unwrap());
+            assert!(Arc::ptr_eq(&first, &second) || name == "amq.default");
         }
     }
 

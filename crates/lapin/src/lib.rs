@@ -1,10 +1,21 @@
-//! OpenTelemetry instrumentation for [`lapin`] (RabbitMQ): change one import, and every message
-//! carries its trace context, every publish and delivery has its spans, links and metrics, as the
+//! OpenTelemetry instrumentation for [`lapin`] (RabbitMQ): every message carries its trace context,
+//! and every publish and delivery has spans, links and metrics, as the
 //! [messaging conventions v1.44.0](https://opentelemetry.io/docs/specs/semconv/messaging/) ask.
 //!
 //! # Quick start
 //!
-//! This crate mirrors the client's modules. One line changes, and the handler gets its span:
+//! Rename the dependency. This crate has the client's modules and names, so no source line changes:
+//!
+//! ```toml
+//! [dependencies]
+//! lapin = { package = "otel-messaging-lapin", version = "0.1" }
+//! bare-lapin = { package = "lapin", version = "4.12" } # was: lapin = "4.12"
+//! ```
+//!
+//! The second line turns on the client's features, the runtime and TLS. **Without a feature for TLS,
+//! the client connects to `amqps://` in the clear, credentials included.**
+//!
+//! Or keep the dependency's name, and change one import a file:
 //!
 //! ```no_run
 //! use otel_messaging_lapin as lapin; // was: the lapin crate itself
@@ -28,8 +39,8 @@
 //! let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
 //! let mut consumer = channel.basic_consume("orders".into(), "".into(), options, arguments).await?;
 //! while let Some(order) = consumer.next().await {
-//!     let order = order?; // receive span, linked to the send span
-//!     order.process(handle(&order)).await?; // process span, linked, current inside
+//!     let order = order?; // receive span, which links to the send span
+//!     order.process(handle(&order)).await?; // new: process span, current inside `handle`
 //!     order.ack(BasicAckOptions::default()).await?; // settle span, a child of the process span
 //! }
 //! # Ok(())
@@ -40,8 +51,8 @@
 //! }
 //! ```
 //!
-//! Telemetry goes to the global providers, whenever they are set. For others, and for every other
-//! choice, wrap the connection with an [`Instrumentation`](otel::Instrumentation):
+//! Spans and metrics go to the global providers, whenever they are set. For every other choice, make
+//! an [`Instrumentation`](otel::Instrumentation) and wrap the connection that you have:
 //!
 //! ```no_run
 //! use otel_messaging_lapin::{
@@ -51,24 +62,24 @@
 //!
 //! # async fn connect(uri: &str) -> bare::Result<()> {
 //! let instrumentation = Instrumentation::builder()
-//!     .with_process_parent(ProcessParent::CreationContextIfNoAmbient)
+//!     .with_process_parent(ProcessParent::CreationContextIfNoAmbient) // one trace, not two
 //!     .build();
 //! let connection = bare::Connection::connect(uri, ConnectionProperties::default()).await?;
-//! let connection = Connection::new(connection, uri, &instrumentation);
+//! let connection = Connection::wrap(connection, uri, &instrumentation);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! [`DefaultConnectionBuilder`] takes one as well; a channel from a pool is wrapped alone, by
-//! [`Channel::new`].
+//! [`DefaultConnectionBuilder`] takes one as well. [`Connection::wrap_channel`] and
+//! [`Channel::wrap`] wrap a channel, and [`Delivery`](message::Delivery) is made of the client's own
+//! in tests.
 //!
 //! # Batches
 //!
-//! [`batches`](Consumer::batches) collects deliveries without losing one in a `select!`, with ONE
-//! receive span a batch; the batch's [`process`](otel::Batch::process) makes ONE process span that
-//! links to every message. A consumer does not know its runtime, so the timer is given. Links that
-//! the SDK would cut off (past 128, or its `OTEL_SPAN_LINK_COUNT_LIMIT`) go to zero-length child
-//! spans.
+//! [`batches`](Consumer::batches) collects deliveries without losing one in a `select!`. Each batch
+//! has ONE receive span, and its [`process`](otel::Batch::process) makes ONE process span that links
+//! to every message. Links past the SDK's limit (128, or `OTEL_SPAN_LINK_COUNT_LIMIT`) go to
+//! zero-length child spans.
 //!
 //! ```no_run
 //! # use otel_messaging_lapin::{Consumer, message::Delivery, options::BasicAckOptions};
@@ -80,99 +91,101 @@
 //!     let batch = batch?;
 //!     batch.process(store(&batch)).await?; // a link for every message
 //!     if let Some(last) = batch.last() {
-//!         last.ack(BasicAckOptions { multiple: true }).await?; // says how many it settles
+//!         last.ack(BasicAckOptions { multiple: true }).await?; // the span says how many it settles
 //!     }
 //! }
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! [`basic_publish_batch`](Channel::basic_publish_batch) is the other end: a create span for each
-//! message, and one send span that links to them.
+//! [`basic_publish_batch`](Channel::basic_publish_batch) publishes several messages as one batch.
 //!
 //! # What is emitted
 //!
-//! | span | kind | from | ends | links to |
+//! | span | kind | made by | ends | links to |
 //! |---|---|---|---|---|
-//! | `publish {destination}` | PRODUCER | `basic_publish` | with the confirm; at the hand-over, where confirms are off or the confirm is dropped | a context that the headers carried |
+//! | `publish {destination}` | PRODUCER | `basic_publish` | with the confirm; at the hand-over, if confirms are off or the confirm is dropped | a context that the headers carried |
 //! | `create {destination}` | PRODUCER | each message of `basic_publish_batch` | at once | a context that the headers carried |
-//! | `publish {destination}` | CLIENT | `basic_publish_batch`, `basic_publish_created` | with the last confirm | every message's context |
+//! | `publish {destination}` | CLIENT | `basic_publish_batch`, `basic_publish_with_context` | with the last confirm | every message's context |
 //! | `receive {destination}` | CLIENT | a consumer's stream, `batches` | at the hand-over | every message's context |
 //! | `get {destination}` | CLIENT | `basic_get`, unless the queue is empty | at the hand-over | the message's context |
-//! | `process {destination}` | CONSUMER | `process` and its sisters; a delegate | with the handler's result | every message's context |
+//! | `process {destination}` | CONSUMER | `process` in its forms, a delegate | with the handler's result | every message's context |
 //! | `ack`, `nack`, `reject {destination}` | CLIENT | a delivery, its acker, the channel by tag | when the client has written it | the message's context |
 //!
-//! A destination is called `{exchange}:{routing key}` where it is published to, and
-//! `{exchange}:{routing key}:{queue}` where it is delivered from, without what is empty or said
-//! twice; the default exchange alone is `amq.default`. Where routing keys are many, give them a
-//! [template](otel::builder::InstrumentationBuilder::with_destination_templates). A queue that the
-//! broker named (`amq.gen-…`) is anonymous, a reply queue is temporary, and so is one that was
-//! declared exclusive or auto-deleted over the same connection: these are in no span's name and no
-//! metric.
+//! **Dropped futures.** The client takes a message, or a settlement, when the future is polled
+//! first. A publish or a settlement that is dropped after that ends as handed over, without an
+//! error; the message counts as sent. `cancelled` means that the client had not taken it: a message
+//! of a batch that was not handed over yet. A handler that is dropped ends its process span as
+//! `cancelled`, too. A wait for a delivery that is dropped has no span; a consumer and its batches
+//! lose no delivery by it.
 //!
-//! Attributes: `messaging.system`, `messaging.operation.name` and `.type`,
+//! **Destinations** are called `{exchange}:{routing key}` where messages are published to, and
+//! `{exchange}:{routing key}:{queue}` where they are delivered from, without parts that are empty
+//! or repeated; the default exchange alone is `amq.default`. Where routing keys are many, give them a
+//! [template](otel::InstrumentationBuilder::with_destination_templates). Queues that the broker
+//! named (`amq.gen-…`) are anonymous. Reply queues are temporary, and so are those that were declared
+//! exclusive or auto-deleted over the same connection. These are in no span's name and no metric.
+//!
+//! **Attributes**: `messaging.system`, `messaging.operation.name` and `.type`,
 //! `messaging.destination.name`, `.anonymous` and `.temporary`,
 //! `messaging.rabbitmq.destination.routing_key`, `messaging.rabbitmq.message.delivery_tag`,
 //! `messaging.message.id`, `messaging.message.conversation_id` (the correlation id),
-//! `messaging.batch.message_count`, `server.address` and `server.port`, and `error.type`: the name
-//! of AMQP's reply code (`NOT_FOUND`, `NO_ROUTE`), `nack` for what the broker refused, `poisoned`
-//! for what cannot be settled any more, or the client's variant (`InvalidChannelState`). In a
-//! batch, what holds for all stands on the span, the rest on the links. Headers and sizes are
-//! recorded only
-//! [when asked for](otel::builder::InstrumentationBuilder::with_captured_headers); payloads never.
+//! `messaging.batch.message_count`, `server.address`, `server.port` and `error.type`. In a batch,
+//! what holds for all messages is on the span, the rest on the links. Headers and sizes are recorded
+//! only [when asked for](otel::InstrumentationBuilder::with_captured_headers), payloads never.
 //!
-//! Metrics: `messaging.client.operation.duration` and `messaging.process.duration` (seconds),
-//! `messaging.client.sent.messages` and `messaging.client.consumed.messages`. They do not depend
-//! on sampling. The duration of a `receive` includes the wait for the message: on an idle queue it
-//! shows how rarely messages come.
+//! **`error.type`** is the name of AMQP's reply code (`NOT_FOUND`, `NO_ROUTE`), `nack` for a message
+//! that the broker refused, `poisoned` for a delivery that cannot be settled any more, or the name of
+//! the client's error (`InvalidChannelState`).
+//!
+//! **Metrics**: `messaging.client.operation.duration` and `messaging.process.duration` in seconds,
+//! `messaging.client.sent.messages` and `messaging.client.consumed.messages`. They do not depend on
+//! sampling. The duration of a `receive` includes the wait for the message.
 //!
 //! # Which trace is it in?
 //!
-//! A process span is a child of whatever is current where the message is processed, and *links*
-//! to the span that published the message. Who wants one trace for publisher and consumer chooses
-//! [`ProcessParent`](otel::ProcessParent). Contexts in headers are taken as they come: do not
-//! continue traces of publishers that you do not trust.
+//! A process span is a child of the span that is current where the message is processed, and *links*
+//! to the span that published the message. [`ProcessParent`](otel::ProcessParent) puts publisher and
+//! consumer into one trace. Do not continue traces of publishers that you do not trust: contexts in
+//! headers are taken as they come.
 //!
-//! What the broker delivers again, or dead-letters, keeps the context that it was published with:
-//! each delivery links to the one publish. What the application publishes again with a delivery's
-//! properties is a message of its own, whose send span links to the context that it replaces.
+//! A message that the broker delivers again, or dead-letters, keeps the context that it was published
+//! with. A message that the application publishes with the properties of a delivery is a new one: its
+//! send span links to the context that it replaces.
 //!
 //! # What else changes
 //!
 //! - Fields of a [`Delivery`](message::Delivery) are read and changed in place, and moved out after
 //!   `into_inner`.
-//! - A delegate gets the client's own deliveries, inside the process span: settling them has no
-//!   span, unless they are made ours by [`Delivery::new`](message::Delivery::new).
-//! - [`lapin::Connection::connector`] is the client's: wrap what it makes.
-//! - The server's address is that of the URI; the client itself takes `[::1]` for `localhost`.
-//! - A message that comes back is told of by the confirm that the client gives it to. While several
-//!   are awaited, that may be another one's: the broker's `basic.return` names none.
-//! - A context is written as long strings, which all languages read, and found under any case. A
-//!   header table that would not fit its frame with it is left as it is, and so is one that is
-//!   nested deeper than 64 levels.
-//! - With automatic recovery, confirms that were awaited fail with their spans; a consumer's stream
+//! - A delegate gets the client's own deliveries, inside the process span. Settling them has no span,
+//!   unless they are wrapped by [`Delivery::from_bare`](message::Delivery::from_bare).
+//! - [`lapin::Connection::connector`] is the client's own: wrap the connection that it makes.
+//! - The server's address is that of the URI.
+//! - A message that comes back ends the span of the confirm that the client gives it to. While
+//!   several confirms are awaited, that may be another message's.
+//! - A context is written as long strings, and found under a name in any case. Headers that would
+//!   not fit their frame with a context are left as they are.
+//! - With automatic recovery, confirms that were awaited fail with their spans. A consumer's stream
 //!   goes on, and what it delivered before is `poisoned`.
-//!
-//! The rules named R1 to R25 in these docs are listed in the repository's `ARCHITECTURE.md`.
 //!
 //! # Cost
 //!
 //! With [`Instrumentation::disabled`](otel::Instrumentation::disabled) an operation costs a branch;
-//! `with_tracing(false)` and `with_metrics(false)` skip that half. The client offers no way to
-//! change a header table, so a message that has headers has them copied once.
+//! `with_tracing(false)` and `with_metrics(false)` skip that half. The client has no way to change a
+//! header table: a message that has headers has them copied once.
+//!
+//! With settle spans on, a channel keeps the destination, the ids and the context of up to 16,384
+//! unsettled deliveries, so that a settlement by tag finds its message.
+//! [`with_settle_spans(false)`](otel::InstrumentationBuilder::with_settle_spans) keeps nothing; then
+//! the duration of a settlement *by tag* does not name its destination.
 //!
 //! # Features
 //!
-//! The client's own features are chosen on the client: keep `lapin` among your dependencies, with
-//! the runtime and the TLS that you want. **Without a feature for TLS, the client connects to
-//! `amqps://` in the clear, credentials included.**
-//!
-//! - `tokio`: the client's feature of that name, which is one of its defaults.
-//! - `otel` (default): the telemetry. Without it this crate is the client itself, and nothing of
-//!   OpenTelemetry is built; `process`, its sisters and `batches` are pass-through then, in
-//!   traits that `use otel_messaging_lapin::pass_through::*` brings into scope. It changes what
-//!   the types are, so it is the application's to choose; `otel-messaging` tells how one application
-//!   is built both ways.
+//! - `tokio`: the client's feature of that name, one of its defaults. Its other features (TLS, other
+//!   runtimes) are turned on at the client itself.
+//! - `otel` (default): the telemetry. Without it the API is the same, and nothing of OpenTelemetry
+//!   is built: the types call the client and do nothing else. Only what names a type of
+//!   OpenTelemetry's is missing.
 //! - `internal-logs` (default): diagnostics through OpenTelemetry's internal logging.
 //! - `bound-instruments`: faster metrics through the API's experimental bound instruments. Enable
 //!   `experimental_metrics_bound_instruments` of `opentelemetry_sdk` with it: an SDK that does not
@@ -180,58 +193,40 @@
 //! - `serde`: a [`CreationContext`](otel::CreationContext) can be serialized.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// These docs are about the telemetry.
+// The docs describe the build with telemetry, and name types that only that one has.
 #![cfg_attr(not(feature = "otel"), allow(rustdoc::broken_intra_doc_links))]
+#![warn(unnameable_types)]
 
-#[cfg(feature = "otel")]
-mod acker;
-#[cfg(feature = "otel")]
 mod channel;
-#[cfg(feature = "otel")]
-mod confirm;
-#[cfg(all(test, feature = "otel"))]
-mod conformance;
-#[cfg(feature = "otel")]
 mod connection;
-#[cfg(feature = "otel")]
 mod consumer;
-#[cfg(feature = "otel")]
 mod destination;
-#[cfg(feature = "otel")]
-mod failure;
-#[cfg(feature = "otel")]
+mod error_type;
+mod hand_over;
 mod headers;
-#[cfg(feature = "otel")]
 pub mod message;
-#[cfg(not(feature = "otel"))]
-pub mod pass_through;
-#[cfg(feature = "otel")]
-mod publish;
-#[cfg(feature = "otel")]
+mod origin;
+mod outgoing;
+mod producer;
+mod properties;
 pub mod semconv;
-#[cfg(feature = "otel")]
+mod server;
+mod settle;
+mod settled;
+mod shared;
 mod unsettled;
-#[cfg(feature = "otel")]
-mod wrapper;
 
 /// The client itself, without instrumentation: for the few places that need its own types.
 pub use ::lapin as bare;
 pub use ::lapin::*;
-/// What is recorded and what handlers mean: the core of the instrumentation.
-#[cfg(feature = "otel")]
+/// What an application configures and processes with: the core of the instrumentation.
 pub use otel_messaging_core as otel;
-/// What handlers mean, where nothing is recorded.
-#[cfg(not(feature = "otel"))]
-pub use otel_messaging_core::pass_through as otel;
 
-#[cfg(not(feature = "otel"))]
-pub use self::pass_through::Batches;
-#[cfg(feature = "otel")]
 pub use self::{
-    acker::Acker,
     channel::Channel,
-    confirm::PublisherConfirm,
     connection::{Connect, Connection, ConnectionBuilder, DefaultConnectionBuilder},
-    consumer::{Batches, Consumer},
-    publish::Publish,
+    consumer::{Batches, Consumer, Deliveries},
+    outgoing::Publish,
+    producer::PublisherConfirm,
+    settle::Acker,
 };

@@ -1,53 +1,77 @@
-//! Deliveries that know the context they were created in.
-//!
-//! Mirrors [`lapin::message`]: deliveries stand under their own names.
+//! Instrumented deliveries, under the names that they have in [`lapin::message`].
 
 use std::{
     ops::{Deref, DerefMut},
-    sync::Arc,
+    sync::LazyLock,
 };
 
 pub use lapin::message::*;
 use lapin::{
-    message as bare,
-    options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions},
+    Result, message as bare,
     types::{DeliveryTag, MessageCount, ShortString},
 };
 use otel_messaging_core::{
-    AsReceived, AttributeValue, Clock, Destination, Endpoint, Operation, OperationType, Received,
-    process_methods,
+    AsReceived, Destination, Instrumentation, Instrumenter, Operation, OperationType, Received,
+    client::{Message, process_methods},
 };
 
 use crate::{
     Acker,
-    destination::{Name, Names},
+    destination::Name,
     headers,
-    publish::{ids, text},
-    semconv,
-    unsettled::Unsettled,
+    origin::Origin,
+    properties::{Visit, ids, text},
+    semconv, server,
+    settle::settle_methods,
+    settled::Settled,
 };
 
-/// [`lapin::message::Delivery`] with its creation context.
+/// Instrumented [`lapin::message::Delivery`]: a delivery with the context it was created in.
 ///
-/// It dereferences to the client's own, whose fields can be read and changed in place; moving them
-/// out takes [`into_inner`](Self::into_inner).
+/// It dereferences to the client's own, whose fields can be read and changed in place. Take
+/// [`into_inner`](Self::into_inner) to move them out.
+///
+/// A consumer makes it; so can you, of the client's own, to test a handler or to process what
+/// another library received:
+///
+/// ```
+/// use otel_messaging_lapin::{bare, message::Delivery, options::BasicAckOptions};
+///
+/// async fn handle(order: &Delivery) -> Result<usize, std::fmt::Error> {
+///     Ok(order.data.len())
+/// }
+///
+/// # futures::executor::block_on(async {
+/// let mut order =
+///     bare::message::Delivery::mock(7, "shop".into(), "new".into(), false, b"7 apples".into());
+/// order.properties = order.properties.with_message_id("order 7".into());
+/// let order = Delivery::from(order);
+/// assert_eq!(order.process(handle(&order)).await, Ok(8));
+/// assert_eq!(order.ack(BasicAckOptions::default()).await, Ok(true));
+/// # })
+/// ```
 #[derive(Debug)]
 pub struct Delivery {
     received: Received<Delivered>,
-    /// The acker used to ack/nack the message, in a settle span.
+    /// The acker of the delivery, whose calls are settle spans.
     pub acker: Acker,
 }
 
 impl Delivery {
-    /// A delivery that did not come through this crate's consumer: one of a delegate, or of a test.
-    /// `queue` is where it was delivered from. It is counted as consumed when it is processed.
-    pub fn new(delivery: bare::Delivery, queue: ShortString, endpoint: &Endpoint) -> Self {
-        let source = Source::new(queue, endpoint.clone(), Arc::default());
-        Self::of(Arc::new(source).hold(delivery))
+    /// Wraps a delivery that did not come through an instrumented consumer, such as one that a
+    /// delegate is given. `queue` is the queue it came from, empty if that is unknown.
+    ///
+    /// It is counted as consumed when it is processed. See
+    /// [`Channel::instrumenter`](crate::Channel::instrumenter) for the instrumenter.
+    pub fn from_bare(
+        delivery: bare::Delivery,
+        queue: ShortString,
+        instrumenter: &Instrumenter,
+    ) -> Self {
+        Self::extract(&Origin::new(instrumenter.clone(), queue), delivery)
     }
 
-    /// A delivery for tests, as [`lapin::message::Delivery::mock`] makes it. It belongs to no
-    /// consumer: processing and settling it is not traced.
+    /// Makes a delivery for tests, as [`lapin::message::Delivery::mock`] does. It has no telemetry.
     pub fn mock(
         delivery_tag: DeliveryTag,
         exchange: ShortString,
@@ -56,59 +80,55 @@ impl Delivery {
         data: Vec<u8>,
     ) -> Self {
         let delivery = bare::Delivery::mock(delivery_tag, exchange, routing_key, redelivered, data);
-        Self::new(delivery, ShortString::default(), &Endpoint::disabled())
+        Self::from_bare(delivery, ShortString::default(), &Instrumenter::disabled())
     }
 
-    pub(crate) fn of(received: Received<Delivered>) -> Self {
-        let acker = Acker::of(&received);
+    /// Reads the context of a delivery, which is not counted as consumed yet.
+    pub(crate) fn extract(origin: &Origin, delivery: bare::Delivery) -> Self {
+        let Origin { instrumenter, unsettled, no_ack, .. } = origin;
+        let (bare, tag) = (delivery.acker.clone(), delivery.delivery_tag);
+        let received = Delivered::extract(origin, delivery);
+        let Delivered { delivery, name } = received.get_ref();
+        let unsettled = instrumenter.wants_settle_spans().then(|| {
+            let unsettled = unsettled.clone().unwrap_or_default();
+            let settled = || received.map_ref(|_| Settled::of(delivery, name));
+            unsettled.add(tag, (!no_ack).then(settled));
+            unsettled
+        });
+        let acker = Acker::new(bare, instrumenter, name, tag, unsettled);
         Self { received, acker }
     }
 
     process_methods!();
 
-    /// Acknowledges the delivery, in a settle span; see [`Acker::ack`].
-    ///
-    /// # Errors
-    /// Those of the client, each with a failed span.
-    pub async fn ack(&self, options: BasicAckOptions) -> lapin::Result<bool> {
-        self.acker.ack(options).await
+    settle_methods!();
+
+    async fn settle(
+        &self,
+        operation: Operation,
+        multiple: bool,
+        call: impl Future<Output = Result<bool>>,
+    ) -> Result<bool> {
+        self.acker.settle_message(Some(&self.received), operation, multiple, call).await
     }
 
-    /// Says that the delivery was not processed, in a settle span; see [`Acker::nack`].
-    ///
-    /// # Errors
-    /// Those of the client, each with a failed span.
-    pub async fn nack(&self, options: BasicNackOptions) -> lapin::Result<bool> {
-        self.acker.nack(options).await
-    }
-
-    /// Refuses the delivery, in a settle span; see [`Acker::reject`].
-    ///
-    /// # Errors
-    /// Those of the client, each with a failed span.
-    pub async fn reject(&self, options: BasicRejectOptions) -> lapin::Result<bool> {
-        self.acker.reject(options).await
-    }
-
-    /// The queue it was delivered from.
-    pub fn queue(&self) -> &ShortString {
-        &self.received.get_ref().source.queue
-    }
-
-    /// The tag of the consumer it was delivered to; none if the application asked for it.
-    pub fn consumer_tag(&self) -> Option<&ShortString> {
-        self.received.get_ref().source.consumer_tag.as_ref()
-    }
-
-    /// The client's own delivery.
+    /// Returns the client's own. What is settled through it is not instrumented.
     pub const fn get_ref(&self) -> &bare::Delivery {
         &self.received.get_ref().delivery
     }
 
-    /// The client's own delivery, without the creation context. What is settled through it has no
-    /// span.
+    /// Returns the client's own. What is settled through it is not instrumented.
     pub fn into_inner(self) -> bare::Delivery {
         self.received.into_inner().delivery
+    }
+}
+
+/// Wraps a delivery with the default instrumentation, as [`Delivery::from_bare`] does.
+impl From<bare::Delivery> for Delivery {
+    fn from(delivery: bare::Delivery) -> Self {
+        static DEFAULT: LazyLock<Instrumenter> =
+            LazyLock::new(|| server::instrumenter(None, &Instrumentation::default()));
+        Self::from_bare(delivery, ShortString::default(), &DEFAULT)
     }
 }
 
@@ -140,10 +160,10 @@ impl PartialEq for Delivery {
     }
 }
 
-/// [`lapin::message::BasicGetMessage`] with its creation context.
+/// Instrumented [`lapin::message::BasicGetMessage`].
 #[derive(Debug, PartialEq)]
 pub struct BasicGetMessage {
-    /// The message, and what settles it.
+    /// The delivery.
     pub delivery: Delivery,
     /// How many messages were left in the queue.
     pub message_count: MessageCount,
@@ -163,15 +183,25 @@ impl DerefMut for BasicGetMessage {
     }
 }
 
-/// A delivery of the client's, as the core of the instrumentation reads it.
+/// The client's delivery, as the core reads it.
 #[derive(Debug)]
 pub struct Delivered {
-    pub(crate) delivery: bare::Delivery,
-    pub(crate) name: Name,
-    pub(crate) source: Arc<Source>,
+    delivery: bare::Delivery,
+    name: Name,
 }
 
-impl otel_messaging_core::Message for Delivered {
+impl Delivered {
+    pub(crate) fn extract(origin: &Origin, delivery: bare::Delivery) -> Received<Self> {
+        let name = origin.name(&delivery);
+        origin.instrumenter.extract(Self { delivery, name })
+    }
+
+    pub(crate) fn into_bare(self) -> bare::Delivery {
+        self.delivery
+    }
+}
+
+impl Message for Delivered {
     fn destination(&self) -> Destination<'_> {
         self.name.destination()
     }
@@ -184,18 +214,12 @@ impl otel_messaging_core::Message for Delivered {
         headers::names(&self.delivery.properties)
     }
 
-    fn attributes<'a>(
-        &'a self,
-        operation: OperationType,
-        visit: &mut dyn FnMut(&'static str, AttributeValue<'a>),
-    ) {
+    fn attributes<'a>(&'a self, operation: OperationType, visit: Visit<'_, 'a>) {
         let bare::Delivery { delivery_tag, routing_key, properties, .. } = &self.delivery;
         if operation != OperationType::Settle {
             text(semconv::ROUTING_KEY, Some(routing_key), visit);
         }
-        if let Ok(tag) = i64::try_from(*delivery_tag) {
-            visit(semconv::DELIVERY_TAG, tag.into());
-        }
+        visit(semconv::DELIVERY_TAG, (*delivery_tag).into());
         ids(properties.message_id().as_ref(), properties.correlation_id().as_ref(), visit);
     }
 
@@ -204,58 +228,9 @@ impl otel_messaging_core::Message for Delivered {
     }
 
     fn envelope_size(&self) -> Option<usize> {
-        Some(headers::size(&self.delivery.properties)? + self.delivery.data.len())
+        Some(headers::size(&self.delivery.properties) + self.delivery.data.len())
     }
 }
 
-/// What deliveries come from: what a delivery itself does not know.
-#[derive(Debug)]
-pub(crate) struct Source {
-    pub(crate) queue: ShortString,
-    pub(crate) consumer_tag: Option<ShortString>,
-    /// Whether the queue goes away with its user.
-    pub(crate) temporary: bool,
-    /// Whether deliveries are settled by being delivered.
-    pub(crate) no_ack: bool,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) unsettled: Arc<Unsettled>,
-    pub(crate) names: Names,
-}
-
-impl Source {
-    pub(crate) fn new(queue: ShortString, endpoint: Endpoint, unsettled: Arc<Unsettled>) -> Self {
-        Self {
-            queue,
-            consumer_tag: None,
-            temporary: false,
-            no_ack: false,
-            endpoint,
-            unsettled,
-            names: Names::default(),
-        }
-    }
-
-    pub(crate) fn receive(
-        self: &Arc<Self>,
-        operation: Operation,
-        clock: Clock,
-        delivery: bare::Delivery,
-    ) -> Delivery {
-        Delivery::of(self.endpoint.receive(operation, clock, self.delivered(delivery)))
-    }
-
-    pub(crate) fn hold(self: &Arc<Self>, delivery: bare::Delivery) -> Received<Delivered> {
-        self.endpoint.hold(self.delivered(delivery))
-    }
-
-    fn delivered(self: &Arc<Self>, delivery: bare::Delivery) -> Delivered {
-        let name = if self.endpoint.is_enabled() {
-            let exchange = delivery.exchange.as_str();
-            let (routing_key, queue) = (delivery.routing_key.as_str(), self.queue.as_str());
-            self.names.delivered(exchange, routing_key, queue, self.temporary)
-        } else {
-            Name::default()
-        };
-        Delivered { delivery, name, source: Arc::clone(self) }
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The names that only RabbitMQ has in the conventions v1.44.0, and what AMQP calls its operations.
+//! The names that only RabbitMQ has in the conventions v1.44.0, and the verbs of its operations.
 
 use otel_messaging_core::{Operation, OperationType, System};
 
@@ -6,22 +6,22 @@ use otel_messaging_core::{Operation, OperationType, System};
 pub const SYSTEM: System =
     System::new("rabbitmq", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"));
 
-/// `messaging.rabbitmq.destination.routing_key`: only when not empty.
+/// The key of the routing key, which is recorded unless it is empty.
 pub const ROUTING_KEY: &str = "messaging.rabbitmq.destination.routing_key";
-/// `messaging.rabbitmq.message.delivery_tag`: a number.
+/// The key of the delivery tag, a number.
 pub const DELIVERY_TAG: &str = "messaging.rabbitmq.message.delivery_tag";
 
-/// Publishing to an exchange.
+/// Publishes messages to an exchange.
 pub const PUBLISH: Operation = Operation::new(OperationType::Send, "publish");
-/// Asking a queue for one message.
+/// Asks a queue for one message.
 pub const GET: Operation = Operation::new(OperationType::Receive, "get");
-/// Taking deliveries from a consumer's stream.
+/// Receives the deliveries of a consumer.
 pub const RECEIVE: Operation = Operation::new(OperationType::Receive, "receive");
-/// Telling the broker that a delivery is done.
+/// Acknowledges deliveries.
 pub const ACK: Operation = Operation::new(OperationType::Settle, "ack");
-/// Telling the broker that a delivery is not done.
+/// Refuses deliveries, several at once if need be.
 pub const NACK: Operation = Operation::new(OperationType::Settle, "nack");
-/// Telling the broker that a delivery is refused.
+/// Refuses one delivery.
 pub const REJECT: Operation = Operation::new(OperationType::Settle, "reject");
 
 #[cfg(test)]

@@ -1,23 +1,22 @@
 //! Every public way into the client is either covered or bare on purpose.
 //!
-//! The client's sources are read in the version that is built, so that a new release cannot add a
-//! way in that nobody looked at.
+//! The client's sources are read in the version that is built: a new release cannot add a way in
+//! that is not listed here.
 
-#![cfg(feature = "otel")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use otel_messaging_testing::sources::Sources;
 
-/// Whether a way into the client is told of by spans and metrics.
+/// Says whether a way into the client is instrumented.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
-    /// Our type has it, and tells.
+    /// Our type has it, with telemetry.
     Covered,
-    /// Our type has it, and there is nothing to tell.
+    /// Our type has it, and it needs no telemetry.
     Bare,
-    /// Our type leaves it to the client's own, to which it dereferences.
+    /// Our type dereferences to the client's own for it.
     Deref,
     /// It makes the client's own type, which can be wrapped.
     Missing,
@@ -35,7 +34,7 @@ const WAYS: &[(&str, &[(&str, Way)])] = &[
             ("usable", Deref),
         ],
     ),
-    // Messages that come back were sent from here.
+    // Messages that come back were sent by this client.
     ("BasicReturnMessage", &[("error", Missing)]),
     (
         "Channel",
@@ -109,7 +108,7 @@ const WAYS: &[(&str, &[(&str, Way)])] = &[
     ("Delivery", &[("mock", Bare)]),
 ];
 
-/// What the client implements for its types: ours do too.
+/// The traits that the client implements for its types: ours implement them too.
 const TRAITS: &[(&str, &[&str])] = &[
     ("Acker", &["Clone", "Debug", "PartialEq"]),
     ("BasicGetMessage", &["Debug", "Deref", "DerefMut", "PartialEq"]),
@@ -158,7 +157,7 @@ fn our_types_implement_what_the_clients_do() {
     for (name, traits) in listed {
         let ours = ours.traits(None, name);
         for missing in traits.difference(&ours) {
-            // By a macro; other tests would not compile without.
+            // A macro implements it; other tests would not compile without.
             assert_eq!(missing, "Debug", "{name} does not implement {missing}");
         }
     }

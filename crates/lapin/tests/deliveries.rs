@@ -1,9 +1,9 @@
-//! Deliveries without a broker: where their facts are, whatever their headers hold.
+//! Deliveries without a broker: how they are described, processed and settled.
 
 #![cfg(feature = "otel")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
 
-use std::{collections::BTreeMap, future::Pending, time::Duration};
+use std::{collections::BTreeMap, future::Pending};
 
 use opentelemetry::trace::SpanKind;
 use otel_messaging_lapin::{
@@ -14,14 +14,15 @@ use otel_messaging_lapin::{
         BasicAckOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions, BasicRejectOptions,
     },
     otel::{
-        Batch, CreationContext, Endpoint, Instrumentation, Propagation,
-        builder::InstrumentationBuilder, semconv as core,
+        Batch, CreationContext, Instrumentation, InstrumentationBuilder, Instrumenter, Propagation,
+        semconv as core,
     },
     semconv,
     types::{AMQPValue, DecimalValue, FieldArray, FieldTable, LongString},
 };
 use otel_messaging_testing::{
     attributes::ExpectedValue,
+    faults::Panics,
     spans::{ExpectedSpan, remote, span},
     telemetry::Telemetry,
 };
@@ -32,15 +33,15 @@ fn creation() -> CreationContext {
     CreationContext::from_map([("traceparent", TRACEPARENT)])
 }
 
-fn endpoint(
+fn instrumenter(
     telemetry: &Telemetry,
     choose: impl FnOnce(InstrumentationBuilder) -> InstrumentationBuilder,
-) -> Endpoint {
+) -> Instrumenter {
     let builder = Instrumentation::builder()
         .with_tracer_provider(telemetry.tracer_provider())
         .with_meter_provider(telemetry.meter_provider())
         .with_propagator(Propagation::TraceContextAndBaggage);
-    Endpoint::builder(semconv::SYSTEM).server("::1", Some(5672)).build(&choose(builder).build())
+    Instrumenter::builder(semconv::SYSTEM).server("::1", Some(5672)).build(&choose(builder).build())
 }
 
 fn mock(exchange: &str, routing_key: &str, headers: FieldTable) -> bare::message::Delivery {
@@ -81,11 +82,11 @@ fn expected(
     span(format!("{verb} {destination}")).kind(span_kind).attributes(attributes)
 }
 
-/// The conventions' table of names on the consumer's side, and what it leaves out.
+/// Composes names as the conventions' table for consumers says.
 #[tokio::test]
 async fn names_are_composed_as_the_conventions_say() {
     let telemetry = Telemetry::new();
-    let endpoint = endpoint(&telemetry, |builder| builder);
+    let instrumenter = instrumenter(&telemetry, |builder| builder);
     for (exchange, routing_key, queue, name) in [
         ("direct_logs", "warning", "my_queue", "direct_logs:warning:my_queue"),
         ("direct_logs", "warning", "warning", "direct_logs:warning"),
@@ -96,10 +97,10 @@ async fn names_are_composed_as_the_conventions_say() {
         ("", "", "", "amq.default"),
         ("a:b", ":", "c", "a:b:::c"),
     ] {
-        let delivery = Delivery::new(
+        let delivery = Delivery::from_bare(
             mock(exchange, routing_key, FieldTable::default()),
             queue.into(),
-            &endpoint,
+            &instrumenter,
         );
         delivery.process(async {}).await;
         telemetry.assert_spans([expected("process", "process", name, routing_key)]);
@@ -110,7 +111,7 @@ async fn names_are_composed_as_the_conventions_say() {
 #[tokio::test]
 async fn a_context_is_found_in_every_form_that_others_write() {
     let telemetry = Telemetry::new();
-    let endpoint = endpoint(&telemetry, |builder| builder);
+    let instrumenter = instrumenter(&telemetry, |builder| builder);
     for (name, value) in [
         ("traceparent", text(TRACEPARENT)),
         ("traceparent", AMQPValue::ByteArray(TRACEPARENT.as_bytes().into())),
@@ -119,7 +120,7 @@ async fn a_context_is_found_in_every_form_that_others_write() {
         ("TRACEPARENT", text(TRACEPARENT)),
     ] {
         let headers = table([(name, value), ("other", AMQPValue::Void)]);
-        let delivery = Delivery::new(mock("", "q", headers), "q".into(), &endpoint);
+        let delivery = Delivery::from_bare(mock("", "q", headers), "q".into(), &instrumenter);
         assert_eq!(*delivery.creation_context(), creation(), "{name}");
         delivery.process(async {}).await;
         let link = remote(creation().span_context().clone());
@@ -128,11 +129,11 @@ async fn a_context_is_found_in_every_form_that_others_write() {
     }
 }
 
-/// Whatever is in the header, the delivery is processed, and is as it was.
+/// Processes a delivery whatever its headers hold, and leaves it as it was.
 #[tokio::test]
 async fn poisoned_headers_are_no_context_and_no_harm() {
     let telemetry = Telemetry::new();
-    let endpoint = endpoint(&telemetry, |builder| {
+    let instrumenter = instrumenter(&telemetry, |builder| {
         builder.with_message_sizes(true).with_captured_headers(["traceparent", "tracestate"])
     });
     let nested = || AMQPValue::FieldTable(table([("traceparent", text(TRACEPARENT))]));
@@ -165,7 +166,7 @@ async fn poisoned_headers_are_no_context_and_no_harm() {
             .with_message_id("".into())
             .with_correlation_id(long.as_str().into())
             .with_timestamp(u64::MAX);
-        let delivery = Delivery::new(delivery, "q".into(), &endpoint);
+        let delivery = Delivery::from_bare(delivery, "q".into(), &instrumenter);
         assert!(!delivery.creation_context().is_valid());
         let result: Result<(), std::fmt::Error> = delivery.process(async { Ok(()) }).await;
         assert_eq!(result, Ok(()));
@@ -177,22 +178,56 @@ async fn poisoned_headers_are_no_context_and_no_harm() {
             .iter()
             .find(|attribute| attribute.key.as_str() == core::MESSAGE_CONVERSATION_ID);
         assert_eq!(conversation.unwrap().value.as_str(), long);
-        // Not by equality, which NaN has not.
+        // Compared as text, as NaN does not equal itself.
         let (found, sent) = (delivery.properties.headers(), Some(headers));
         assert_eq!(format!("{found:?}"), format!("{sent:?}"));
         telemetry.clear();
     }
 }
 
-/// Every way of settling, on a delivery that the broker knows nothing of.
+/// Settles by the acker, when the delivery itself is gone.
 #[tokio::test]
-async fn settling_is_linked_and_a_child_of_the_processing() {
+async fn an_acker_knows_its_message() {
     let telemetry = Telemetry::new();
-    let endpoint = endpoint(&telemetry, |builder| builder);
+    let instrumenter = instrumenter(&telemetry, |builder| builder);
     for verb in ["ack", "nack", "reject"] {
         let headers = table([("traceparent", text(TRACEPARENT))]);
-        let delivery = Delivery::new(mock("shop", "", headers), "q".into(), &endpoint);
+        let mut delivery = mock("shop", "", headers);
+        delivery.properties = delivery.properties.with_message_id("order 7".into());
+        let delivery = Delivery::from_bare(delivery, "q".into(), &instrumenter);
+        let acker = delivery.acker.clone();
         delivery.process(async {}).await;
+        let first = telemetry.spans()[0].span_context.clone();
+        delivery.process(async {}).await;
+        telemetry.clear();
+        drop(delivery);
+        let settled = match verb {
+            "ack" => acker.ack(BasicAckOptions::default()).await,
+            "nack" => acker.nack(BasicNackOptions::default()).await,
+            _ => acker.reject(BasicRejectOptions::default()).await,
+        };
+        assert_eq!(settled, Ok(true));
+        assert_eq!(acker.ack(BasicAckOptions::default()).await, Ok(false));
+        let settle = expected(verb, "settle", "shop:q", "").child_of(first);
+        let settle = settle.attributes([(core::MESSAGE_ID, "order 7".into())]);
+        telemetry.assert_spans([settle.linked_to(remote(creation().span_context().clone()))]);
+        telemetry.clear();
+    }
+}
+
+/// Settles the delivery itself.
+#[tokio::test]
+async fn settling_is_linked_and_a_child_of_the_first_processing() {
+    let telemetry = Telemetry::new();
+    let instrumenter = instrumenter(&telemetry, |builder| builder);
+    for verb in ["ack", "nack", "reject"] {
+        let headers = table([("traceparent", text(TRACEPARENT))]);
+        let delivery = Delivery::from_bare(mock("shop", "", headers), "q".into(), &instrumenter);
+        delivery.process(async {}).await;
+        let first = telemetry.spans()[0].span_context.clone();
+        // The second process span is not the parent.
+        delivery.process(async {}).await;
+        telemetry.clear();
         let settled = match verb {
             "ack" => delivery.ack(BasicAckOptions::default()).await,
             "nack" => delivery.nack(BasicNackOptions::default()).await,
@@ -200,45 +235,60 @@ async fn settling_is_linked_and_a_child_of_the_processing() {
         };
         assert_eq!(settled, Ok(true));
         assert_eq!(delivery.acker.ack(BasicAckOptions::default()).await, Ok(false));
-        let link = || remote(creation().span_context().clone());
-        telemetry.assert_spans([
-            expected("process", "process", "shop:q", "").linked_to(link()).label("process"),
-            expected(verb, "settle", "shop:q", "").linked_to(link()).child_of("process"),
-        ]);
+        let settle = expected(verb, "settle", "shop:q", "").child_of(first);
+        telemetry.assert_spans([settle.linked_to(remote(creation().span_context().clone()))]);
         telemetry.clear();
     }
 }
 
-/// The fields are the client's, to be read, changed and moved out.
+#[tokio::test]
+async fn a_propagator_that_panics_costs_the_context_only() {
+    let telemetry = Telemetry::new();
+    let instrumenter = instrumenter(&telemetry, |builder| Panics::InPropagator.choose(builder));
+    let headers = table([("traceparent", text(TRACEPARENT))]);
+    let delivery = Delivery::from_bare(mock("", "q", headers), "q".into(), &instrumenter);
+    assert!(!delivery.creation_context().is_valid());
+    delivery.process(async {}).await;
+    assert_eq!(delivery.ack(BasicAckOptions::default()).await, Ok(true));
+    telemetry.assert_spans([
+        expected("process", "process", "q", "q").label("process"),
+        expected("ack", "settle", "q", "q").child_of("process"),
+    ]);
+}
+
+/// Reads, changes and moves out the client's fields.
 #[tokio::test]
 async fn a_delivery_is_the_clients_own_in_every_other_respect() {
-    let endpoint = Endpoint::disabled();
+    let instrumenter = Instrumenter::disabled();
     let headers = table([("traceparent", text(TRACEPARENT))]);
-    let mut delivery = Delivery::new(mock("shop", "new", headers), "q".into(), &endpoint);
-    assert!(!delivery.creation_context().is_valid(), "nobody wants it");
+    let mut delivery = Delivery::from_bare(mock("shop", "new", headers), "q".into(), &instrumenter);
+    assert!(!delivery.creation_context().is_valid(), "it is not read");
     delivery.data.push(b'y');
     delivery.redelivered = true;
     let data = std::mem::take(&mut delivery.data);
     assert_eq!(data, b"xy");
     assert!(delivery.usable());
-    assert_eq!(delivery.queue().as_str(), "q");
     let bare::message::Delivery { delivery_tag, exchange, redelivered, .. } = delivery.into_inner();
     assert_eq!((delivery_tag, exchange.as_str(), redelivered), (7, "shop", true));
     let mocked = Delivery::mock(7, "shop".into(), "new".into(), false, Vec::new());
     assert_eq!(mocked.ack(BasicAckOptions::default()).await, Ok(true));
+    let foreign = bare::message::Delivery::mock(7, "shop".into(), "".into(), false, Vec::new());
+    let foreign = Delivery::from(foreign);
+    assert_eq!(foreign.process(async { Ok::<_, ()>(foreign.delivery_tag) }).await, Ok(7));
+    assert_eq!(foreign.acker.ack(BasicAckOptions::default()).await, Ok(true));
     let batch: Batch<Delivery> = [mocked].into_iter().collect();
     let handled: Result<usize, std::fmt::Error> = batch.process(async { Ok(batch.len()) }).await;
     assert_eq!(handled, Ok(1));
 }
 
-/// What the client's can be given to, ours can: another task, another thread.
+/// Checks that values can be sent to other tasks and shared between threads, as the client's can.
 #[test]
 fn everything_can_be_sent_and_shared() {
     fn is<T: Send + Sync + Unpin + 'static>() {}
     fn is_send<T: Send>(_: T) {}
     is::<Acker>();
     is::<BasicGetMessage>();
-    is::<Batches<fn(Duration) -> Pending<()>, Pending<()>>>();
+    is::<Batches<Pending<()>>>();
     is::<Channel>();
     is::<Connection>();
     is::<Consumer>();

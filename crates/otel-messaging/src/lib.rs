@@ -1,5 +1,5 @@
-// The pieces of docs/, of which README.md has some. They are written for all features; where one is
-// missing, so are the examples that need it from the tests, and a link may lead nowhere.
+// The documentation is in docs/, one file a section. Its examples are written for all features:
+// where one is missing, the examples that need it are not tested, and links to it are not resolved.
 #![doc = include_str!("../docs/introduction.md")]
 #![cfg_attr(
     any(
@@ -14,10 +14,9 @@
     ),
     doc = include_str!("../docs/quick-start.md")
 )]
-#![doc = include_str!("../docs/links.md")]
 #![cfg_attr(
     any(not(doctest), all(feature = "rdkafka", feature = "tokio")),
-    doc = include_str!("../docs/feature-flag.md")
+    doc = include_str!("../docs/tracing.md")
 )]
 #![doc = include_str!("../docs/telemetry.md")]
 #![cfg_attr(
@@ -32,6 +31,11 @@
         )
     ),
     doc = include_str!("../docs/options.md")
+)]
+#![doc = include_str!("../docs/links.md")]
+#![cfg_attr(
+    any(not(doctest), all(feature = "rdkafka", feature = "tokio")),
+    doc = include_str!("../docs/feature-flag.md")
 )]
 #![doc = include_str!("../docs/changes.md")]
 #![doc = include_str!("../docs/security.md")]
@@ -52,7 +56,7 @@
 /// NATS and JetStream: takes the place of the client's crate.
 #[cfg(feature = "async-nats")]
 pub use otel_messaging_async_nats as async_nats;
-/// Options, batches and creation contexts: what applications name of the instrumentation.
+/// Options, batches and creation contexts: the types of the telemetry that applications name.
 pub use otel_messaging_core as otel;
 /// RabbitMQ: takes the place of the client's crate.
 #[cfg(feature = "lapin")]

@@ -17,20 +17,14 @@ use std::{
 
 use opentelemetry::{
     Context, InstrumentationScope, KeyValue,
-    propagation::{Extractor, Injector, TextMapPropagator, text_map_propagator::FieldIter},
-    trace::{self, Link, SpanBuilder, SpanContext, SpanKind, Status, TraceId},
+    trace::{self, SpanBuilder, SpanContext, Status},
 };
-use opentelemetry_sdk::{
-    error::OTelSdkResult,
-    trace::{
-        SamplingResult, SdkTracer, SdkTracerProvider, ShouldSample, Span, SpanData, SpanProcessor,
-    },
-};
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
 use otel_messaging_rdkafka as rdkafka;
+use otel_messaging_testing::faults::Panics;
 use rdkafka::{
     ClientContext,
     message::DeliveryResult,
-    otel::{InstrumentationBuilder, Propagation},
     producer::{
         BaseProducer, BaseRecord, FutureRecord, Producer, ProducerContext, ThreadedProducer,
     },
@@ -39,89 +33,26 @@ use rdkafka::{
 use support::{Kafka, PATIENCE, durations, in_partition, sent};
 use tokio::time::timeout;
 
-/// Where telemetry code panics.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Panics {
-    InSampler,
-    WhenSpansStart,
-    WhenSpansEnd,
-    InPropagator,
-    /// When the report is told.
+/// Where telemetry code panics: in all that the suite knows, or in the span when the report comes.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Panics(Panics),
     InSpan,
 }
 
-const ALL: [Panics; 5] = [
-    Panics::InSampler,
-    Panics::WhenSpansStart,
-    Panics::WhenSpansEnd,
-    Panics::InPropagator,
-    Panics::InSpan,
-];
-
-impl Panics {
-    fn choose(self, builder: InstrumentationBuilder) -> InstrumentationBuilder {
-        let provider = SdkTracerProvider::builder().with_span_processor(self);
-        match self {
-            Self::InSampler => builder.with_tracer_provider(provider.with_sampler(self).build()),
-            Self::InPropagator => builder.with_propagator(Propagation::custom(PanickingPropagator)),
-            Self::InSpan => builder.with_tracer_provider(PanickingSpans(provider.build())),
-            Self::WhenSpansStart | Self::WhenSpansEnd => {
-                builder.with_tracer_provider(provider.build())
-            }
-        }
+impl Fault {
+    fn all() -> impl Iterator<Item = Self> {
+        Panics::ALL.into_iter().map(Self::Panics).chain([Self::InSpan])
     }
 
     fn kafka(self) -> Kafka {
-        Kafka::with(|builder| self.choose(builder))
-    }
-}
-
-impl ShouldSample for Panics {
-    fn should_sample(
-        &self,
-        _: Option<&Context>,
-        _: TraceId,
-        _: &str,
-        _: &SpanKind,
-        _: &[KeyValue],
-        _: &[Link],
-    ) -> SamplingResult {
-        panic!("this sampler panics, as the test wants")
-    }
-}
-
-impl SpanProcessor for Panics {
-    fn on_start(&self, _: &mut Span, _: &Context) {
-        assert_ne!(*self, Self::WhenSpansStart, "this processor panics, as the test wants");
-    }
-
-    fn on_end(&self, _: SpanData) {
-        assert_ne!(*self, Self::WhenSpansEnd, "this processor panics, as the test wants");
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _: std::time::Duration) -> OTelSdkResult {
-        Ok(())
-    }
-}
-
-#[derive(Debug)]
-struct PanickingPropagator;
-
-impl TextMapPropagator for PanickingPropagator {
-    fn inject_context(&self, _: &Context, _: &mut dyn Injector) {
-        panic!("this propagator panics, as the test wants")
-    }
-
-    fn extract_with_context(&self, _: &Context, _: &dyn Extractor) -> Context {
-        panic!("this propagator panics, as the test wants")
-    }
-
-    fn fields(&self) -> FieldIter<'_> {
-        panic!("this propagator panics, as the test wants")
+        Kafka::with(|builder| match self {
+            Self::Panics(panics) => panics.choose(builder),
+            Self::InSpan => {
+                let provider = SdkTracerProvider::builder().build();
+                builder.with_tracer_provider(PanickingSpans(provider))
+            }
+        })
     }
 }
 
@@ -202,8 +133,8 @@ fn record() -> BaseRecord<'static, str, str> {
 /// Eight records one after the other, so that each report finds the polling thread alive.
 #[test]
 fn every_report_reaches_the_applications_context() {
-    for panics in ALL {
-        let kafka = panics.kafka();
+    for fault in Fault::all() {
+        let kafka = fault.kafka();
         let config = kafka.config();
         let base: BaseProducer<Reports> =
             BaseProducer::create(&config, Reports::default(), &kafka.instrumentation).unwrap();
@@ -216,7 +147,7 @@ fn every_report_reaches_the_applications_context() {
             // Nothing but the producer's own thread may fetch the report.
             let deadline = Instant::now() + PATIENCE;
             while threaded.in_flight_count() > 0 {
-                assert!(Instant::now() < deadline, "the polling thread is dead: {panics:?}");
+                assert!(Instant::now() < deadline, "the polling thread is dead: {fault:?}");
                 std::thread::yield_now();
             }
         }
@@ -225,8 +156,8 @@ fn every_report_reaches_the_applications_context() {
         let context = Arc::clone(threaded.context());
         threaded.flush(PATIENCE).unwrap();
         drop(threaded);
-        assert_eq!(base.context().0.load(Ordering::Relaxed), 8, "{panics:?}");
-        assert_eq!(context.0.load(Ordering::Relaxed), 16, "{panics:?}");
+        assert_eq!(base.context().0.load(Ordering::Relaxed), 8, "{fault:?}");
+        assert_eq!(context.0.load(Ordering::Relaxed), 16, "{fault:?}");
         let labels = || in_partition(0, kafka.labels(kafka::SEND, Some("orders")));
         kafka.telemetry.assert_metrics([sent([(24, labels())]), durations([(17, labels())])]);
     }
@@ -234,19 +165,19 @@ fn every_report_reaches_the_applications_context() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_delivery_future_completes() {
-    for panics in ALL {
-        let kafka = panics.kafka();
+    for fault in Fault::all() {
+        let kafka = fault.kafka();
         let producer = kafka.producer();
         let record = || FutureRecord::<str, str>::to("orders").payload("x");
         let sends = async {
             for offset in 0..4 {
                 let report = producer.send_result(record()).map_err(|(error, _)| error).unwrap();
-                assert_eq!(report.await.unwrap().unwrap().offset, offset, "{panics:?}");
+                assert_eq!(report.await.unwrap().unwrap().offset, offset, "{fault:?}");
             }
-            assert_eq!(producer.send(record(), PATIENCE).await.unwrap().offset, 4, "{panics:?}");
+            assert_eq!(producer.send(record(), PATIENCE).await.unwrap().offset, 4, "{fault:?}");
             let batch = producer.send_batch([record(), record()], PATIENCE).await;
             let offsets: Vec<_> = batch.into_iter().map(|sent| sent.unwrap().offset).collect();
-            assert_eq!(offsets, [5, 6], "{panics:?}");
+            assert_eq!(offsets, [5, 6], "{fault:?}");
         };
         timeout(PATIENCE, sends).await.expect("every send completes");
     }

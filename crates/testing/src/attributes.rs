@@ -1,36 +1,45 @@
-//! Attributes as tests expect them: whole sets, in any order.
+//! Expected attributes: whole sets, in any order.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    fmt::{self, Display, Formatter},
+    sync::Arc,
+};
 
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 
-/// The value that an attribute is expected to have; made from what it is to equal, or by [`any`].
+use crate::difference::difference;
+
+/// The expected value of an attribute: made from the value itself, or by [`any`].
 #[derive(Clone, Debug)]
 pub struct ExpectedValue(Option<Value>);
 
-/// A value that must be there but is not known beforehand, such as an offset or a port.
+/// Expects an attribute with whatever value, such as an offset or a port that the test cannot know.
 pub fn any() -> ExpectedValue {
     ExpectedValue(None)
 }
 
-/// Asserts that `found` is exactly the `expected` set, in whatever order.
+/// Asserts that `found` is exactly the `expected` set, in any order.
 ///
 /// # Panics
 ///
-/// If it is not, with the difference.
+/// If it is not, with the difference; or if an attribute is expected twice.
 #[track_caller]
 pub fn assert_attributes(
     found: &[KeyValue],
     expected: impl IntoIterator<Item = (&'static str, ExpectedValue)>,
 ) {
     let expected = Attributes::from_pairs(expected);
-    let differences = expected.differences(found);
-    assert!(differences.is_empty(), "attributes differ:\n  {}", differences.join("\n  "));
+    let differences = difference(&expected.lines(), &expected.lines_of(found));
+    assert!(differences.is_empty(), "attributes differ (- expected, + found):\n{differences}");
 }
 
-/// A whole set of expected attributes; no key stands in it twice.
+/// A set of expected attributes. No key is in it twice.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Attributes(Vec<(&'static str, ExpectedValue)>);
+pub(crate) struct Attributes {
+    pairs: Vec<(&'static str, ExpectedValue)>,
+    allows_others: bool,
+}
 
 impl Attributes {
     #[track_caller]
@@ -38,90 +47,100 @@ impl Attributes {
         pairs: impl IntoIterator<Item = (&'static str, ExpectedValue)>,
     ) -> Self {
         let mut attributes = Self::default();
-        for (key, value) in pairs {
-            attributes.add(key, value);
-        }
+        attributes.extend(pairs);
         attributes
     }
 
     #[track_caller]
-    pub(crate) fn add(&mut self, key: &'static str, value: ExpectedValue) {
-        assert!(self.0.iter().all(|(other, _)| *other != key), "attribute {key} is expected twice");
-        self.0.push((key, value));
+    pub(crate) fn extend(
+        &mut self,
+        pairs: impl IntoIterator<Item = (&'static str, ExpectedValue)>,
+    ) {
+        for (key, value) in pairs {
+            let is_new = self.pairs.iter().all(|(other, _)| *other != key);
+            assert!(is_new, "attribute {key} is expected twice");
+            self.pairs.push((key, value));
+        }
     }
 
+    /// Ignores attributes whose keys are not in the set.
+    pub(crate) fn allow_others(&mut self) {
+        self.allows_others = true;
+    }
+
+    /// Tells whether `found` is as expected. This is cheaper than a comparison of the lines.
     pub(crate) fn match_all(&self, found: &[KeyValue]) -> bool {
         // Expected keys are distinct, so equal numbers make this one to one.
-        self.0.len() == found.len() && self.count_missing(found) == 0
+        (self.allows_others || self.pairs.len() == found.len())
+            && self.pairs.iter().all(|(key, value)| found.iter().any(|kv| value.is_for(key, kv)))
     }
 
-    /// How many attributes are missing, wrong or too many: cheap, to find what is nearest.
-    pub(crate) fn distance(&self, found: &[KeyValue]) -> usize {
-        let missing = self.count_missing(found);
-        missing.max(found.len() + missing - self.0.len())
+    /// Writes one line for each attribute, sorted.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let lines = self.pairs.iter().map(|(key, value)| format!("{key} = {value}"));
+        sorted(lines.chain(self.others()))
     }
 
-    /// One line for every attribute that is missing (`-`) or not expected (`+`), by key.
-    pub(crate) fn differences(&self, found: &[KeyValue]) -> Vec<String> {
-        let mut unexpected: Vec<&KeyValue> = found.iter().collect();
-        let mut lines = Vec::new();
-        for (key, value) in &self.0 {
-            match unexpected.iter().position(|other| value.is_for(key, other)) {
-                Some(at) => {
-                    unexpected.remove(at);
-                }
-                None => lines.push((*key, format!("- attribute {key} = {value}"))),
+    /// Writes `found` as [`lines`](Self::lines) would write it: with `any` where any value is
+    /// expected, and without the attributes that are ignored.
+    pub(crate) fn lines_of(&self, found: &[KeyValue]) -> Vec<String> {
+        let lines = found.iter().filter_map(|attribute| {
+            match self.pairs.iter().find(|(key, _)| *key == attribute.key.as_str()) {
+                Some((key, any @ ExpectedValue(None))) => Some(format!("{key} = {any}")),
+                None if self.allows_others => None,
+                _ => Some(show_attribute(attribute)),
             }
-        }
-        for KeyValue { key, value, .. } in unexpected {
-            lines.push((key.as_str(), format!("+ attribute {key} = {}", show_value(value))));
-        }
-        // Stable: of one key, what was expected stays before what was found.
-        lines.sort_by_key(|(key, _)| *key);
-        lines.into_iter().map(|(_, line)| line).collect()
+        });
+        sorted(lines.chain(self.others()))
     }
 
-    /// The same set as [`show_attributes`] shows it.
+    /// Writes the set as [`show_attributes`] does.
     pub(crate) fn show(&self) -> String {
-        show_set(self.0.iter().map(|(key, value)| format!("{key} = {value}")))
+        format!("{{{}}}", self.lines().join(", "))
     }
 
-    /// One line for each attribute.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
-        self.0.iter().map(|(key, value)| format!("attribute {key} = {value}"))
+    /// Returns the attributes as a span has them, with 7 for any value.
+    #[cfg(test)]
+    pub(crate) fn values(&self) -> Vec<KeyValue> {
+        let values = self.pairs.iter();
+        let value = |value: &ExpectedValue| value.0.clone().unwrap_or(Value::I64(7));
+        values.map(|(key, expected)| KeyValue::new(*key, value(expected))).collect()
     }
 
-    fn count_missing(&self, found: &[KeyValue]) -> usize {
-        let is_missing = |(at, (key, value)): &(usize, &(&str, ExpectedValue))| {
-            // At its own place first: what was written down in order mostly came in order.
-            !(found.get(*at).is_some_and(|other| value.is_for(key, other))
-                || found.iter().any(|other| value.is_for(key, other)))
-        };
-        self.0.iter().enumerate().filter(is_missing).count()
+    fn others(&self) -> Option<String> {
+        self.allows_others.then(|| "any others".to_owned())
     }
 }
 
+/// Writes a set of attributes, sorted.
 pub(crate) fn show_attributes<'a>(found: impl IntoIterator<Item = &'a KeyValue>) -> String {
-    show_set(
-        found
-            .into_iter()
-            .map(|KeyValue { key, value, .. }| format!("{key} = {}", show_value(value))),
-    )
+    format!("{{{}}}", sorted(found.into_iter().map(show_attribute)).join(", "))
 }
 
-/// A value as a test would write it, so that `3` and `"3"` are seen to differ.
-pub(crate) fn show_value(value: &Value) -> String {
+fn sorted(lines: impl Iterator<Item = String>) -> Vec<String> {
+    let mut lines: Vec<String> = lines.collect();
+    lines.sort_unstable();
+    lines
+}
+
+fn show_attribute(KeyValue { key, value, .. }: &KeyValue) -> String {
+    format!("{key} = {}", show_value(value))
+}
+
+/// Writes a value so that no two different values look the same: not `3` and `"3"`, nor `1` and
+/// `1.0`.
+fn show_value(value: &Value) -> String {
     match value {
         Value::String(text) => format!("{:?}", text.as_str()),
         Value::F64(number) => format!("{number:?}"),
+        Value::Array(Array::String(texts)) => {
+            format!("{:?}", texts.iter().map(StringValue::as_str).collect::<Vec<_>>())
+        }
+        Value::Array(Array::Bool(values)) => format!("bool {values:?}"),
+        Value::Array(Array::I64(values)) => format!("i64 {values:?}"),
+        Value::Array(Array::F64(values)) => format!("f64 {values:?}"),
         other => other.to_string(),
     }
-}
-
-fn show_set(pairs: impl Iterator<Item = String>) -> String {
-    let mut pairs: Vec<String> = pairs.collect();
-    pairs.sort_unstable();
-    format!("{{{}}}", pairs.join(", "))
 }
 
 impl ExpectedValue {
@@ -130,9 +149,9 @@ impl ExpectedValue {
     }
 }
 
-impl std::fmt::Display for ExpectedValue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0.as_ref().map_or(Cow::Borrowed("any"), |value| show_value(value).into()))
+impl Display for ExpectedValue {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.as_ref().map_or_else(|| "any".to_owned(), show_value))
     }
 }
 
@@ -157,7 +176,7 @@ exactly! {
     bool => Value::Bool,
     f64 => Value::F64,
     i64 => Value::I64,
-    // What an unsuffixed number is, and what ports and partitions are.
+    // The type of a number without a suffix, and those of ports and partitions.
     i32 => |value| Value::I64(value.into()),
     u16 => |value| Value::I64(value.into()),
     u32 => |value| Value::I64(value.into()),
@@ -183,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "attributes differ:\n  - attribute offset = any")]
+    #[should_panic(expected = "+ found):\n    - offset = any\n      system = \"kafka\"\n")]
     fn any_value_must_exist() {
         assert_attributes(&found()[..1], [("system", "kafka".into()), ("offset", any())]);
     }
@@ -198,13 +217,12 @@ mod tests {
             ("batch", vec!["a", "b"].into()),
         ]);
         assert_eq!(
-            expected.differences(&twice),
-            [
-                r#"- attribute batch = ["a","b"]"#,
-                r#"- attribute offset = "3""#,
-                "+ attribute offset = 3",
-                r#"+ attribute system = "kafka""#,
-            ]
+            difference(&expected.lines(), &expected.lines_of(&twice)),
+            "    - batch = [\"a\", \"b\"]\n    \
+                 - offset = \"3\"\n    \
+                 + offset = 3\n    \
+                 + system = \"kafka\"\n      \
+                   system = \"kafka\"\n"
         );
         assert!(!expected.match_all(&twice));
     }
@@ -214,16 +232,18 @@ mod tests {
         let once = Attributes::from_pairs([("system", "kafka".into())]);
         let twice = [KeyValue::new("system", "kafka"), KeyValue::new("system", "kafka")];
         assert!(!once.match_all(&twice));
-        assert_eq!(once.distance(&twice), 1);
+        assert_ne!(once.lines(), once.lines_of(&twice));
     }
 
     #[test]
-    fn distance_counts_what_differs() {
-        let expected = Attributes::from_pairs([("system", "kafka".into()), ("offset", 4.into())]);
-        assert_eq!(expected.distance(&found()), 1);
-        assert_eq!(expected.distance(&found()[..1]), 1);
-        assert_eq!(expected.distance(&[]), 2);
-        assert_eq!(Attributes::default().distance(&found()), 2);
+    fn others_may_be_allowed() {
+        let mut some = Attributes::from_pairs([("system", "kafka".into())]);
+        some.allow_others();
+        assert!(some.match_all(&found()));
+        assert_eq!(some.lines(), some.lines_of(&found()));
+        some.extend([("offset", 4.into())]);
+        assert!(!some.match_all(&found()));
+        assert_ne!(some.lines(), some.lines_of(&found()));
     }
 
     #[test]
@@ -233,13 +253,25 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_text_are_not_the_same() {
-        let number = Attributes::from_pairs([("value", 1.into())]);
-        assert!(number.match_all(&[KeyValue::new("value", 1)]));
-        assert!(!number.match_all(&[KeyValue::new("value", "1")]));
-        assert!(!number.match_all(&[KeyValue::new("value", 1.0)]));
-        let float = Attributes::from_pairs([("value", 1.0.into())]);
-        assert_eq!(float.show(), "{value = 1.0}");
+    fn values_of_different_types_are_not_the_same() {
+        let values = [
+            Value::from(1),
+            Value::from(1.0),
+            Value::from("1"),
+            Value::Array(Array::I64(vec![1])),
+            Value::Array(Array::F64(vec![1.0])),
+            Value::Array(Array::String(vec!["1".into()])),
+            Value::Array(Array::String(Vec::new())),
+            Value::Array(Array::Bool(Vec::new())),
+        ];
+        for (at, value) in values.iter().enumerate() {
+            let expected = Attributes::from_pairs([("value", value.clone().into())]);
+            for (to, other) in values.iter().enumerate() {
+                let found = [KeyValue::new("value", other.clone())];
+                assert_eq!(expected.match_all(&found), at == to, "{value:?}, {other:?}");
+                assert_eq!(expected.lines() == expected.lines_of(&found), at == to, "{value:?}");
+            }
+        }
         let port = Attributes::from_pairs([("value", 9092_u16.into())]);
         assert!(port.match_all(&[KeyValue::new("value", 9092)]));
     }

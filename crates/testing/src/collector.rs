@@ -1,4 +1,4 @@
-//! A stand-in for a collector: takes OTLP over HTTP, as protobuf, and keeps it.
+//! A stand-in for a collector: receives OTLP over HTTP, as protobuf, and keeps it.
 
 use std::{
     io,
@@ -15,29 +15,30 @@ use opentelemetry_proto::tonic::{
 use prost::Message;
 use tiny_http::{Request, Response, Server};
 
-/// Listens on a port of its own on loopback, until it is dropped.
+/// An OTLP receiver that listens on its own port of the loopback interface until it is dropped.
 pub struct Collector {
     server: Arc<Server>,
     collected: Arc<Mutex<Collected>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// What services have exported.
+/// The telemetry that was exported to a [`Collector`].
 #[derive(Debug, Default)]
 pub struct Collected {
-    /// In the order in which they came.
+    /// The spans, in the order of their arrival.
     pub spans: Vec<ResourceSpans>,
-    /// In the order in which they came.
+    /// The metrics, in the order of their arrival.
     pub metrics: Vec<ResourceMetrics>,
-    /// Requests that were no OTLP, and why.
+    /// One error for each request that was refused because it is not OTLP.
     pub refused: Vec<String>,
 }
 
 impl Collector {
-    /// Starts to listen.
+    /// Starts to listen on a free port.
     ///
     /// # Errors
-    /// If it may not listen on loopback.
+    ///
+    /// If no port of the loopback interface can be opened.
     pub fn start() -> io::Result<Self> {
         let server = Arc::new(Server::http("127.0.0.1:0").map_err(io::Error::other)?);
         let collected = Arc::new(Mutex::default());
@@ -50,12 +51,12 @@ impl Collector {
         Ok(Self { server, collected, thread: Some(thread) })
     }
 
-    /// What `OTEL_EXPORTER_OTLP_ENDPOINT` has to be.
+    /// Returns the value for `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.server.server_addr())
     }
 
-    /// What came so far. Exports wait while it is looked at.
+    /// Returns what has arrived. Exports wait while the guard is held.
     pub fn collected(&self) -> MutexGuard<'_, Collected> {
         lock(&self.collected)
     }
@@ -64,7 +65,7 @@ impl Collector {
 impl Drop for Collector {
     fn drop(&mut self) {
         self.server.unblock();
-        // It has nothing to say, and a test that panics must not panic again.
+        // The result is dropped: a second panic would abort a test that panics.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
@@ -75,7 +76,7 @@ impl std::fmt::Debug for Collector {
     }
 }
 
-/// The value of `service.name`.
+/// Returns the value of `service.name`, or an empty text if there is none.
 pub fn service_of(resource: Option<&Resource>) -> &str {
     use opentelemetry_proto::tonic::common::v1::any_value::Value;
 
@@ -101,11 +102,11 @@ fn take(mut request: Request, collected: &mut Collected) {
     });
     let status = if outcome.is_ok() { 200 } else { 400 };
     collected.refused.extend(outcome.err());
-    // Who has gone away needs no answer. An empty body is the protobuf of an empty response.
+    // The client may be gone, which is no error here. An empty body is an empty protobuf response.
     let _ = request.respond(Response::empty(status));
 }
 
-/// A test that panicked has not harmed it.
+/// Locks what was collected. A panic in a test does not leave it in a bad state.
 fn lock(collected: &Mutex<Collected>) -> MutexGuard<'_, Collected> {
     collected.lock().unwrap_or_else(PoisonError::into_inner)
 }

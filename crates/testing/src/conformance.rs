@@ -20,7 +20,6 @@
 mod bare;
 mod broker;
 mod expect;
-mod faults;
 mod propagator;
 mod r01;
 mod r02;

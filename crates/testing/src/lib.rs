@@ -50,6 +50,7 @@ pub mod attributes;
 pub mod collector;
 pub mod conformance;
 mod difference;
+pub mod faults;
 mod matching;
 pub mod metrics;
 #[cfg(feature = "sources")]

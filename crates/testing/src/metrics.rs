@@ -1,4 +1,4 @@
-//! Expected metrics as data, and their exact comparison with all that were recorded.
+//! Expected metrics as data, and their comparison with all recorded ones.
 
 mod stream;
 
@@ -10,12 +10,12 @@ pub(crate) use self::stream::Exporter;
 use self::stream::{Kind, Point, Stream};
 use crate::{
     attributes::{Attributes, ExpectedValue},
-    difference::{Lines, indent, show_scope},
-    matching::{pair, unpaired},
+    difference::{difference, show_scope},
+    matching::reword,
     telemetry::Telemetry,
 };
 
-/// A metric that a test expects; see [`counter`] and [`histogram`].
+/// A metric that a test expects. [`counter`] and [`histogram`] create one.
 #[derive(Clone, Debug)]
 #[must_use = "only `assert_metrics` compares it"]
 pub struct ExpectedMetric {
@@ -31,7 +31,7 @@ pub struct ExpectedMetric {
 struct ExpectedPoint {
     attributes: Attributes,
     count: u64,
-    /// Compared where the test knows it.
+    /// The sum of a histogram, if the test knows it.
     sum: Option<f64>,
 }
 
@@ -46,17 +46,17 @@ pub fn histogram(name: impl Into<Cow<'static, str>>) -> ExpectedMetric {
 }
 
 impl Telemetry {
-    /// Asserts that the metrics recorded so far are exactly the `expected` ones, in whatever
-    /// order.
+    /// Asserts that the metrics recorded so far are exactly the `expected` ones, in any order.
     ///
-    /// Every metric with data points is compared, from whatever scope: name, unit, kind,
-    /// boundaries, all data points with their whole attribute sets, and the scope where one is
-    /// expected, by the metric or by [`Builder::expecting_scope`]. Descriptions are not.
-    /// Metrics are cumulative: a later call sees all points again.
+    /// Compares the name, unit, kind and boundaries of each metric that has data points, and all
+    /// points with all their attributes. Compares the scope if the metric or
+    /// [`Builder::expecting_scope`] names one. Ignores descriptions. Metrics are cumulative: a later
+    /// call sees all points again.
     ///
     /// # Panics
     ///
-    /// If they are not, with what differs; or if a metric is expected twice.
+    /// If a metric differs, is missing or is not expected, with the difference; or if a metric is
+    /// expected twice.
     ///
     /// [`Builder::expecting_scope`]: crate::telemetry::Builder::expecting_scope
     #[track_caller]
@@ -67,35 +67,37 @@ impl Telemetry {
             assert!(is_new, "metric {:?} is expected twice", metric.name);
         }
         let mut found = self.collect_metrics();
-        let head = format!("metrics differ: {} expected, {} found", expected.len(), found.len());
+        let head =
+            format!("metrics differ: {} expected (-), {} found (+)", expected.len(), found.len());
         let mut parts = Vec::new();
         for metric in &expected {
-            let name = &metric.name;
-            // Of two with one name the first is compared, and the other one not expected.
-            match found.iter().position(|stream| stream.name == *name) {
-                Some(at) => {
-                    let lines = metric.differences(&found.remove(at), self.scope.as_ref());
-                    if !lines.is_empty() {
-                        parts.push(format!("metric {name:?} differs:\n{}", indent(&lines)));
-                    }
-                }
-                None => parts.push(format!("metric {name:?} was not found\n")),
+            // Of two with one name the first is compared; the other one is not expected.
+            let at = found.iter().position(|stream| stream.name == metric.name);
+            let stream = at.map(|at| found.remove(at));
+            let (what, found_lines) = match &stream {
+                Some(stream) => ("differs", metric.lines_of(stream, self.scope.as_ref())),
+                None => ("was not found", Vec::new()),
+            };
+            let lines = difference(&metric.lines(self.scope.as_ref()), &found_lines);
+            if !lines.is_empty() {
+                parts.push(format!("metric {:?} {what}:\n{lines}", metric.name));
             }
         }
         for stream in found {
-            let lines = indent(&stream.lines());
+            let own = counter(stream.name.clone()).scope(stream.scope.clone());
+            let lines = difference(&[], &own.lines_of(&stream, None));
             parts.push(format!("metric {:?} was not expected:\n{lines}", stream.name));
         }
         assert!(parts.is_empty(), "{head}\n\n{}", parts.join("\n"));
     }
 
-    /// The sums of all data points of a histogram of `f64`, in ascending order.
+    /// Returns the sums of all data points of a histogram of `f64`, in ascending order.
     ///
-    /// Of a point that was recorded once, this is what was recorded.
+    /// The sum of a point that was recorded once is the recorded value.
     ///
     /// # Panics
     ///
-    /// If there is no metric of this name, or more than one, or one of another kind.
+    /// If there is no metric of this name, more than one, or one of another kind.
     #[track_caller]
     pub fn histogram_sums(&self, name: &str) -> Vec<f64> {
         let mut found = self.collect_metrics();
@@ -111,7 +113,7 @@ impl Telemetry {
 
     #[track_caller]
     fn collect_metrics(&self) -> Vec<Stream> {
-        // What an earlier call collected is of no use: the next holds all of it.
+        // Metrics are cumulative: the next collection includes the last one.
         self.metrics.take();
         let flushed = self.meter_provider().force_flush();
         flushed.unwrap_or_else(|error| panic!("metrics cannot be collected: {error}"));
@@ -135,7 +137,7 @@ impl ExpectedMetric {
     ///
     /// # Panics
     ///
-    /// If this is no histogram.
+    /// If this is not a histogram.
     #[track_caller]
     pub fn boundaries(mut self, boundaries: &[f64]) -> Self {
         assert_eq!(self.kind, Kind::Histogram, "metric {:?} has no boundaries", self.name);
@@ -145,8 +147,8 @@ impl ExpectedMetric {
 
     /// Expects a data point with exactly these attributes.
     ///
-    /// `count` is what a counter counted, or how often a histogram recorded; what it recorded is
-    /// not compared.
+    /// `count` is the value of a counter, or the number of values that a histogram recorded. The
+    /// sum of a histogram is ignored.
     ///
     /// # Panics
     ///
@@ -162,12 +164,12 @@ impl ExpectedMetric {
         self
     }
 
-    /// Expects a data point of a histogram that recorded `count` times, with exactly this sum and
+    /// Expects a data point of a histogram that recorded `count` values, with exactly this sum and
     /// exactly these attributes.
     ///
     /// # Panics
     ///
-    /// If this is no histogram, or if an attribute is named twice.
+    /// If this is not a histogram, or if an attribute is named twice.
     #[track_caller]
     pub fn point_with_sum(
         mut self,
@@ -187,24 +189,20 @@ impl ExpectedMetric {
         self
     }
 
-    fn differences(&self, found: &Stream, scope: Option<&InstrumentationScope>) -> Vec<String> {
-        let mut lines = Lines::default();
-        lines.compare(format!("kind {}", self.kind), format!("kind {}", found.kind));
-        lines.compare(format!("unit {:?}", self.unit), format!("unit {:?}", found.unit));
-        let (boundaries, other) = (&self.boundaries, &found.boundaries);
-        lines.compare(format!("boundaries {boundaries:?}"), format!("boundaries {other:?}"));
-        let scope = self.scope.as_ref().or(scope).unwrap_or(&found.scope);
-        lines.compare(show_scope(scope), show_scope(&found.scope));
-        let pairs = pair(self.points.len(), found.points.len(), |at, to| {
-            self.points[at].matches(&found.points[to])
-        });
-        for (point, _) in self.points.iter().zip(&pairs).filter(|(_, pair)| pair.is_none()) {
-            lines.missing(&point.show());
-        }
-        for to in unpaired(&pairs, found.points.len()) {
-            lines.unexpected(&found.points[to].show());
-        }
-        lines.0
+    /// Writes one line for each fact that is compared.
+    fn lines(&self, scope: Option<&InstrumentationScope>) -> Vec<String> {
+        let scope = self.scope.as_ref().or(scope);
+        let points = self.points.iter().map(ExpectedPoint::show).collect();
+        lines(&self.kind, &self.unit, &self.boundaries, scope, points)
+    }
+
+    /// Writes a metric that was found, for a comparison with this one.
+    fn lines_of(&self, found: &Stream, scope: Option<&InstrumentationScope>) -> Vec<String> {
+        let scope = self.scope.as_ref().or(scope).map(|_| &found.scope);
+        let expected: Vec<String> = self.points.iter().map(ExpectedPoint::show).collect();
+        let points = found.points.iter().map(Point::show).collect();
+        let points = reword(&expected, points, |at, to| self.points[at].matches(&found.points[to]));
+        lines(&found.kind, &found.unit, &found.boundaries, scope, points)
     }
 }
 
@@ -219,6 +217,22 @@ impl ExpectedPoint {
         let sum = self.sum.map_or_else(String::new, |sum| format!(" sum {sum:?}"));
         format!("point {}{sum} {}", self.count, self.attributes.show())
     }
+}
+
+/// Writes one line for each fact of a metric, with its points sorted.
+fn lines(
+    kind: &Kind,
+    unit: &str,
+    boundaries: &[f64],
+    scope: Option<&InstrumentationScope>,
+    mut points: Vec<String>,
+) -> Vec<String> {
+    points.sort_unstable();
+    let mut lines = vec![format!("kind {kind}"), format!("unit {unit:?}")];
+    lines.push(format!("boundaries {boundaries:?}"));
+    lines.extend(scope.map(show_scope));
+    lines.extend(points);
+    lines
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
-//! What a package's types have in public, read from its sources: for the test that a new release of
-//! a client has no way in or out that its crate does not know of.
+//! The public methods and traits of a package's types, read from its sources.
+//!
+//! A test of a client crate compares them with the methods that the crate instruments, so that it
+//! fails if a new release of the client has a new way to send or to receive.
 
-#![allow(clippy::expect_used, reason = "panicking is how tests tell")]
+#![allow(clippy::expect_used, reason = "only tests call it, and a panic fails them")]
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,28 +15,29 @@ use std::{
 use cargo_metadata::MetadataCommand;
 use syn::{ImplItem, Item, TraitItem, Type, Visibility};
 
-/// The public methods and implemented traits of a package's types, by file and name.
+/// The public methods and implemented traits of a package's types.
 #[derive(Debug, Default)]
 pub struct Sources {
     directory: PathBuf,
     methods: Names,
     traits: Names,
-    /// The public methods that a macro of this name makes.
+    /// For each macro by name: the public methods that it defines.
     macros: BTreeMap<String, BTreeSet<String>>,
-    /// The macros that a type's implementation calls.
+    /// The macros that are called in the implementation of a type.
     calls: Vec<(Key, String)>,
 }
 
-/// The file, below `src`, and the name of a type.
+/// The file of a type, relative to `src`, and its name.
 type Key = (PathBuf, String);
 type Names = BTreeMap<Key, BTreeSet<String>>;
 
 impl Sources {
-    /// Those of the dependency `package`, or of the package itself, that the crate in
-    /// `manifest_directory` is built with: `env!("CARGO_MANIFEST_DIR")` in a test.
+    /// Reads the sources of `package`, in the version that the crate in `manifest_directory` is
+    /// built with. In a test, `manifest_directory` is `env!("CARGO_MANIFEST_DIR")`.
     ///
     /// # Panics
-    /// If the sources cannot be had, or are no Rust.
+    ///
+    /// If the sources cannot be read or parsed.
     pub fn of(package: &str, manifest_directory: &str) -> Self {
         let metadata = MetadataCommand::new()
             .manifest_path(Path::new(manifest_directory).join("Cargo.toml"))
@@ -53,25 +56,26 @@ impl Sources {
         sources
     }
 
-    /// The directory `src`.
+    /// Returns the directory `src` of the package.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// The public methods of the types, or the methods of the traits, of this name; of one `file`
-    /// if it is given.
+    /// Returns the public methods of the types with this name, and the methods of the traits with
+    /// this name, in one file or in all.
     pub fn methods(&self, file: Option<&str>, name: &str) -> BTreeSet<String> {
         select(&self.methods, file, name)
     }
 
-    /// The traits that types of this name implement, but for `Drop`.
+    /// Returns the traits that the types with this name implement, except for `Drop`, in one file
+    /// or in all.
     pub fn traits(&self, file: Option<&str>, name: &str) -> BTreeSet<String> {
         let mut traits = select(&self.traits, file, name);
         traits.remove("Drop");
         traits
     }
 
-    /// Whether there is a type of this name.
+    /// Tells whether there is a type with this name.
     pub fn has_type(&self, name: &str) -> bool {
         self.traits.keys().any(|(_, of)| of == name)
     }
@@ -148,7 +152,7 @@ fn select(names: &Names, file: Option<&str>, name: &str) -> BTreeSet<String> {
     meant.flat_map(|(_, names)| names).cloned().collect()
 }
 
-/// The names after `pub fn`, in tokens that need not be whole items.
+/// Returns the names after `pub fn` in the tokens of a macro, which need not be whole items.
 fn public_functions(tokens: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut is_public = false;
@@ -176,7 +180,7 @@ fn name_of(ty: &Type) -> Option<String> {
     }
 }
 
-/// Without it, cargo would fetch the dependencies of every platform.
+/// Returns the host platform. Without it, cargo fetches the dependencies of all platforms.
 fn host() -> String {
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let output = Command::new(rustc).arg("-vV").output().expect("rustc runs");

@@ -1,11 +1,14 @@
-//! Expected spans as data, and their exact comparison with all finished ones.
+//! Expected spans as data, and their comparison with the finished ones.
 //!
-//! What is not said of a span is expected to be empty, absent or unset; nothing is "don't care"
-//! but times, identifiers and the value of [`any`](crate::attributes::any).
+//! What an expected span does not name must be empty, absent or unset. Times and ids are ignored.
+//! [`any`](crate::attributes::any) leaves out a value, [`includes`](ExpectedSpan::includes) leaves
+//! out attributes, and [`assert_includes`](Telemetry::assert_includes) leaves out spans.
 
-mod difference;
-mod graph;
-mod search;
+mod candidates;
+mod comparison;
+mod references;
+mod target;
+mod text;
 
 use std::borrow::Cow;
 
@@ -14,23 +17,27 @@ use opentelemetry::{
     trace::{SpanContext, SpanKind, Status},
 };
 
-pub(crate) use self::difference::show_span;
-use self::{difference::report, graph::Graph};
+use self::comparison::Comparison;
+pub use self::target::{Target, remote};
+pub(crate) use self::text::show_span;
 use crate::{
     attributes::{Attributes, ExpectedValue},
     telemetry::{FinishedSpan, Telemetry},
 };
 
-/// A span that a test expects; see [`span`].
+/// How many different spans a failed assertion shows.
+const MAX_SHOWN: usize = 20;
+
+/// A span that a test expects. [`span`] creates one.
 #[derive(Clone, Debug)]
 #[must_use = "only `assert_spans` compares it"]
 pub struct ExpectedSpan {
     name: Cow<'static, str>,
     label: Option<Cow<'static, str>>,
     kind: SpanKind,
-    parent: Option<Target>,
     attributes: Attributes,
-    links: Vec<ExpectedLink>,
+    /// The parent first, then the links.
+    references: Vec<ExpectedReference>,
     links_in_order: bool,
     dropped_links: u32,
     events: Vec<(Cow<'static, str>, Attributes)>,
@@ -38,35 +45,22 @@ pub struct ExpectedSpan {
     scope: Option<InstrumentationScope>,
 }
 
-/// What a parent or a link refers to: the label of an expected span or a span context.
+/// A parent or a link. The parent of a root span is a context that is not valid.
 #[derive(Clone, Debug)]
-pub enum Target {
-    /// The context of the finished span that another expected span with this label stands for.
-    Label {
-        /// The label.
-        label: Cow<'static, str>,
-        /// Whether that context came in a message: see [`remote`].
-        is_remote: bool,
-    },
-    /// A context that need not be one of a finished span.
-    Context(SpanContext),
-}
-
-#[derive(Clone, Debug)]
-struct ExpectedLink {
+struct ExpectedReference {
     target: Target,
     attributes: Attributes,
 }
 
-/// Expects a span with this name: internal, root, Unset, without attributes, links and events.
+/// Expects a span with this name: kind internal, status Unset, no parent, attributes, links or
+/// events.
 pub fn span(name: impl Into<Cow<'static, str>>) -> ExpectedSpan {
     ExpectedSpan {
         name: name.into(),
         label: None,
         kind: SpanKind::Internal,
-        parent: None,
         attributes: Attributes::default(),
-        links: Vec::new(),
+        references: vec![ExpectedReference::parent(SpanContext::NONE)],
         links_in_order: false,
         dropped_links: 0,
         events: Vec::new(),
@@ -75,34 +69,23 @@ pub fn span(name: impl Into<Cow<'static, str>>) -> ExpectedSpan {
     }
 }
 
-/// A parent or link whose context was extracted from a message, and hence marked as remote.
-///
-/// A label without it stands for the context that was handed on inside the process.
-pub fn remote(target: impl Into<Target>) -> Target {
-    match target.into() {
-        Target::Label { label, .. } => Target::Label { label, is_remote: true },
-        Target::Context(context) => Target::Context(SpanContext::new(
-            context.trace_id(),
-            context.span_id(),
-            context.trace_flags(),
-            true,
-            context.trace_state().clone(),
-        )),
-    }
-}
-
 impl Telemetry {
-    /// Asserts that the finished spans are exactly the `expected` ones, in whatever order, and
-    /// returns them in the order of the expectations.
+    /// Asserts that the finished spans are exactly the `expected` ones, in any order. Returns them
+    /// in the order of the expected ones.
     ///
-    /// Every span is compared: name, kind, parent, status, scope, and the whole sets of its
-    /// attributes, links and events with theirs. A span that does not name its [`scope`] comes
-    /// from the one that [`Builder::expecting_scope`] set, if it was, or from
-    /// [`Telemetry::tracer`].
+    /// Compares the name, kind, parent, status and scope of each span, all its attributes, and all
+    /// its links and events with their attributes. A span that names no [`scope`] must come from
+    /// the scope given to [`Builder::expecting_scope`], if any, or from [`Telemetry::tracer`].
+    ///
+    /// Spans with equal content are told apart by their parents and links, and by the spans that
+    /// refer to them; otherwise they are interchangeable. They are assigned one after the other and
+    /// never reassigned. Where many equal spans refer to each other in circles, this can report a
+    /// difference although there is an assignment without one: give these spans an attribute each.
     ///
     /// # Panics
     ///
-    /// If they are not, with what differs; or if a label is unknown or given twice.
+    /// If a span differs, is missing or is not expected, with the difference; or if a label is
+    /// unknown or given twice.
     ///
     /// [`scope`]: ExpectedSpan::scope
     /// [`Builder::expecting_scope`]: crate::telemetry::Builder::expecting_scope
@@ -111,19 +94,48 @@ impl Telemetry {
         &self,
         expected: impl IntoIterator<Item = ExpectedSpan>,
     ) -> Vec<FinishedSpan> {
-        let expected: Vec<ExpectedSpan> = expected.into_iter().collect();
+        self.compare(&expected.into_iter().collect::<Vec<_>>(), false)
+    }
+
+    /// Asserts that each of the `expected` spans is finished, and ignores all other spans. Returns
+    /// them in the order of the expected ones.
+    ///
+    /// Compares spans as [`assert_spans`](Self::assert_spans) does: combine it with
+    /// [`ExpectedSpan::includes`] to ignore attributes too.
+    ///
+    /// # Panics
+    ///
+    /// If a span differs or is missing, with the difference; or if a label is unknown or given
+    /// twice.
+    #[track_caller]
+    pub fn assert_includes(
+        &self,
+        expected: impl IntoIterator<Item = ExpectedSpan>,
+    ) -> Vec<FinishedSpan> {
+        self.compare(&expected.into_iter().collect::<Vec<_>>(), true)
+    }
+
+    #[track_caller]
+    fn compare(&self, expected: &[ExpectedSpan], ignores_others: bool) -> Vec<FinishedSpan> {
         let found = self.spans();
-        let graph = Graph::new(&expected, &found, self.scope.as_ref());
-        let pairs = graph.pair();
-        if let Some(report) = report(&graph, &pairs) {
-            panic!("{report}");
+        let comparison = Comparison::new(expected, &found, self.scope.as_ref());
+        let mut differences = comparison.differences();
+        if !ignores_others {
+            differences.extend(comparison.unexpected());
         }
-        pairs.into_iter().flatten().map(|at| found[at].clone()).collect()
+        if differences.len() > MAX_SHOWN {
+            let more = differences.split_off(MAX_SHOWN).len();
+            differences.push(format!("and {more} more spans\n"));
+        }
+        let (expected, count) = (expected.len(), found.len());
+        let head = format!("spans differ: {expected} expected (-), {count} finished (+)");
+        assert!(differences.is_empty(), "{head}\n\n{}", differences.join("\n"));
+        comparison.pairs.iter().flatten().map(|&at| found[at].clone()).collect()
     }
 }
 
 impl ExpectedSpan {
-    /// Names this span for the parents and links of others.
+    /// Gives this span a label, for the parents and links of other expected spans.
     pub fn label(mut self, label: impl Into<Cow<'static, str>>) -> Self {
         self.label = Some(label.into());
         self
@@ -135,19 +147,28 @@ impl ExpectedSpan {
         self
     }
 
-    /// Expects no parent, which is the default: for the reader.
+    /// Expects no parent, which is the default.
     pub fn root(mut self) -> Self {
-        self.parent = None;
+        self.references[0] = ExpectedReference::parent(SpanContext::NONE);
         self
     }
 
     /// Expects this parent.
+    ///
+    /// # Panics
+    ///
+    /// If `parent` is a span context that is not valid.
+    #[track_caller]
     pub fn child_of(mut self, parent: impl Into<Target>) -> Self {
-        self.parent = Some(parent.into());
+        let parent = parent.into();
+        if let Target::Context(context) = &parent {
+            assert!(context.is_valid(), "the context of the expected parent is not valid");
+        }
+        self.references[0] = ExpectedReference::parent(parent);
         self
     }
 
-    /// Expects these attributes, besides those named before.
+    /// Expects these attributes in addition to those named before.
     ///
     /// # Panics
     ///
@@ -157,18 +178,31 @@ impl ExpectedSpan {
         mut self,
         attributes: impl IntoIterator<Item = (&'static str, ExpectedValue)>,
     ) -> Self {
-        for (key, value) in attributes {
-            self.attributes.add(key, value);
-        }
+        self.attributes.extend(attributes);
         self
     }
 
-    /// Expects a link without attributes, besides those named before.
+    /// Expects these attributes in addition to those named before, and ignores all others.
+    ///
+    /// # Panics
+    ///
+    /// If one is named twice.
+    #[track_caller]
+    pub fn includes(
+        mut self,
+        attributes: impl IntoIterator<Item = (&'static str, ExpectedValue)>,
+    ) -> Self {
+        self.attributes.extend(attributes);
+        self.attributes.allow_others();
+        self
+    }
+
+    /// Expects one more link, without attributes.
     pub fn linked_to(self, target: impl Into<Target>) -> Self {
         self.link_with(target, [])
     }
 
-    /// Expects a link with exactly these attributes, besides those named before.
+    /// Expects one more link, with exactly these attributes.
     ///
     /// # Panics
     ///
@@ -180,7 +214,7 @@ impl ExpectedSpan {
         attributes: impl IntoIterator<Item = (&'static str, ExpectedValue)>,
     ) -> Self {
         let attributes = Attributes::from_pairs(attributes);
-        self.links.push(ExpectedLink { target: target.into(), attributes });
+        self.references.push(ExpectedReference { target: target.into(), attributes });
         self
     }
 
@@ -190,13 +224,13 @@ impl ExpectedSpan {
         self
     }
 
-    /// Expects that the SDK counted this many links beyond its limit.
+    /// Expects that the SDK dropped this many links because of its limit.
     pub fn dropped_links(mut self, count: u32) -> Self {
         self.dropped_links = count;
         self
     }
 
-    /// Expects an event with exactly these attributes, besides those named before.
+    /// Expects one more event, with exactly these attributes.
     ///
     /// # Panics
     ///
@@ -211,7 +245,8 @@ impl ExpectedSpan {
         self
     }
 
-    /// Expects the attribute `error.type` and an error status with this description, or none.
+    /// Expects the attribute `error.type` and an error status, with this description or without
+    /// one.
     ///
     /// # Panics
     ///
@@ -233,42 +268,11 @@ impl ExpectedSpan {
         self.scope = Some(scope);
         self
     }
-
-    /// All that is expected but which spans the labels stand for, as a key.
-    fn without_labels(&self) -> String {
-        let mut span = self.clone();
-        span.label = None;
-        let links = span.links.iter_mut().map(|link| &mut link.target);
-        for target in span.parent.iter_mut().chain(links) {
-            if let Target::Label { label, .. } = target {
-                *label = Cow::Borrowed("");
-            }
-        }
-        format!("{span:?}")
-    }
 }
 
-impl From<&'static str> for Target {
-    fn from(label: &'static str) -> Self {
-        Self::Label { label: label.into(), is_remote: false }
-    }
-}
-
-impl From<String> for Target {
-    fn from(label: String) -> Self {
-        Self::Label { label: label.into(), is_remote: false }
-    }
-}
-
-impl From<SpanContext> for Target {
-    fn from(context: SpanContext) -> Self {
-        Self::Context(context)
-    }
-}
-
-impl From<&SpanContext> for Target {
-    fn from(context: &SpanContext) -> Self {
-        Self::Context(context.clone())
+impl ExpectedReference {
+    fn parent(target: impl Into<Target>) -> Self {
+        Self { target: target.into(), attributes: Attributes::default() }
     }
 }
 

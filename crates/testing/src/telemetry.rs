@@ -1,10 +1,10 @@
-//! Providers for one test, and the spans that they collected.
+//! Providers for one test, and the spans that they collect.
 
 mod sampler;
 
 use std::{
     ops::Deref,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -18,15 +18,26 @@ use opentelemetry_sdk::{
 pub use self::sampler::{Seen, SeenBySampler};
 use crate::{metrics::Exporter, spans::show_span};
 
-/// The scope of spans that a test makes in the role of the application.
+/// The scope of the spans that a test creates as the application.
 pub(crate) const APPLICATION: &str = "application";
 
-/// Far beyond what a test waits for: reaching it means that it will not come.
+/// How long a test waits for spans: far longer than any of them takes.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
-/// A tracer provider and a meter provider for one test, and what they collected.
+/// Called by [`Builder::build`].
+static OBSERVER: OnceLock<fn(&SdkTracerProvider)> = OnceLock::new();
+
+/// Calls `observer` with the tracer provider of every [`Telemetry`] that is made in this process, in
+/// the thread that makes it. Only the first observer is kept.
 ///
-/// Nothing in it is global, so tests with one each run in parallel.
+/// A test that runs the suite in a subscriber of `tracing` gives its layer the provider this way.
+pub fn observe_tracer_providers(observer: fn(&SdkTracerProvider)) {
+    OBSERVER.get_or_init(|| observer);
+}
+
+/// A tracer provider and a meter provider for one test, and what they collect.
+///
+/// It sets nothing global, so tests that have one each run in parallel.
 #[derive(Debug)]
 pub struct Telemetry {
     pub(crate) scope: Option<InstrumentationScope>,
@@ -37,9 +48,9 @@ pub struct Telemetry {
     time_limit: Duration,
 }
 
-/// What a [`Telemetry`] may have otherwise than by default.
+/// Options of a [`Telemetry`]. [`Telemetry::builder`] creates one.
 #[derive(Debug)]
-#[must_use = "only `build` makes a `Telemetry`"]
+#[must_use = "only `build` creates a `Telemetry`"]
 pub struct Builder {
     sampler: Box<dyn ShouldSample>,
     max_links_per_span: Option<u32>,
@@ -49,54 +60,54 @@ pub struct Builder {
 /// A span as it was exported.
 #[derive(Clone, Debug)]
 pub struct FinishedSpan {
-    /// All that the SDK hands to an exporter.
+    /// The data that the SDK gives to exporters.
     pub data: SpanData,
 }
 
 impl Telemetry {
-    /// All spans are sampled unless their parent is not, limits are the SDK's own, and no scope
-    /// is expected.
+    /// Creates providers that sample all spans unless the parent is not sampled, with the SDK's
+    /// default limits. Expects no scope.
     pub fn new() -> Self {
         Self::builder().build()
     }
 
-    /// For another sampler or limit, or to expect a scope.
+    /// Starts a builder, to set a sampler or a limit or to expect a scope.
     pub fn builder() -> Builder {
         Builder {
-            // Named, because the SDK's default listens to the environment.
+            // The SDK's default depends on the environment.
             sampler: Box::new(Sampler::ParentBased(Box::new(Sampler::AlwaysOn))),
             max_links_per_span: None,
             scope: None,
         }
     }
 
-    /// The provider whose spans are collected here; a cheap clone.
+    /// Returns a cheap clone of the tracer provider.
     pub fn tracer_provider(&self) -> SdkTracerProvider {
         self.tracer_provider.clone()
     }
 
-    /// The provider whose metrics are collected here; a cheap clone.
+    /// Returns a cheap clone of the meter provider.
     pub fn meter_provider(&self) -> SdkMeterProvider {
         self.meter_provider.clone()
     }
 
-    /// A tracer for the spans of the application, whose scope is named `application`.
+    /// Returns a tracer for the spans of the application. Its scope is named `application`.
     pub fn tracer(&self) -> SdkTracer {
         self.tracer_provider.tracer(APPLICATION)
     }
 
-    /// The sampled spans that are finished by now, in the order in which they ended.
+    /// Returns the sampled spans that have ended, in the order in which they ended.
     pub fn spans(&self) -> Vec<FinishedSpan> {
         self.finished.lock().clone()
     }
 
-    /// Waits until `count` spans or more are finished, and returns them as [`spans`] does.
+    /// Waits until at least `count` spans have ended, and returns them as [`spans`] does.
     ///
-    /// It blocks its thread: an async test needs a runtime with others.
+    /// Blocks the thread: an async test needs a runtime with several threads.
     ///
     /// # Panics
     ///
-    /// After 30 seconds, with the spans that are there.
+    /// After 30 seconds, with the spans that have ended.
     ///
     /// [`spans`]: Self::spans
     #[track_caller]
@@ -104,21 +115,21 @@ impl Telemetry {
         self.wait(&format!("{count} spans"), |spans| spans.len() >= count)
     }
 
-    /// Waits until the finished spans are as `is_complete` wants them, and returns them.
+    /// Waits until `is_complete` returns true for the finished spans, and returns them.
     ///
-    /// It blocks its thread: an async test needs a runtime with others. `is_complete` is called
-    /// whenever a span ends, with the collection locked: it must not use this `Telemetry` or end
-    /// a span.
+    /// Blocks the thread: an async test needs a runtime with several threads. Calls `is_complete`
+    /// each time a span ends, with the collection locked: it must not use this `Telemetry` or end a
+    /// span.
     ///
     /// # Panics
     ///
-    /// After 30 seconds, with the spans that are there.
+    /// After 30 seconds, with the spans that have ended.
     #[track_caller]
     pub fn wait_until(&self, is_complete: impl Fn(&[FinishedSpan]) -> bool) -> Vec<FinishedSpan> {
         self.wait("the condition", is_complete)
     }
 
-    /// Forgets the finished spans. Metrics are cumulative and stay.
+    /// Removes the finished spans. Metrics are cumulative and stay.
     pub fn clear(&self) {
         self.finished.lock().clear();
     }
@@ -153,29 +164,28 @@ impl Default for Telemetry {
 }
 
 impl Builder {
-    /// Decides on spans with `sampler`, such as [`SeenBySampler`] or the SDK's own.
+    /// Samples spans with `sampler`, such as [`SeenBySampler`] or one of the SDK.
     pub fn with_sampler(mut self, sampler: impl ShouldSample + 'static) -> Self {
         self.sampler = Box::new(sampler);
         self
     }
 
-    /// Lets a span keep its first `count` links only, or more than the SDK's default of 128.
+    /// Sets the SDK's limit of links per span. The default is 128.
     pub fn with_max_links_per_span(mut self, count: u32) -> Self {
         self.max_links_per_span = Some(count);
         self
     }
 
-    /// Expects every span and metric to come from `scope`: name, version, schema URL and
-    /// attributes.
+    /// Expects spans and metrics to come from `scope`: name, version, schema URL and attributes.
     ///
-    /// Except where an expected span says so otherwise, and spans of [`Telemetry::tracer`].
-    /// Without an expectation, scopes are not compared.
+    /// This does not apply to expected spans and metrics that name a scope, nor to spans of
+    /// [`Telemetry::tracer`]. Without it, assertions ignore scopes that are not named.
     pub fn expecting_scope(mut self, scope: InstrumentationScope) -> Self {
         self.scope = Some(scope);
         self
     }
 
-    /// Makes the providers.
+    /// Creates the providers.
     pub fn build(self) -> Telemetry {
         let finished = Arc::new(Finished::default());
         let mut tracer_provider = SdkTracerProvider::builder()
@@ -184,15 +194,19 @@ impl Builder {
         if let Some(count) = self.max_links_per_span {
             tracer_provider = tracer_provider.with_max_links_per_span(count);
         }
+        let tracer_provider = tracer_provider.build();
+        if let Some(observe) = OBSERVER.get() {
+            observe(&tracer_provider);
+        }
         let metrics = Exporter::default();
         let reader = PeriodicReader::builder(metrics.clone())
-            // Never by itself: a flush collects.
+            // Only a flush collects.
             .with_interval(Duration::from_secs(24 * 60 * 60))
             .build();
         Telemetry {
             scope: self.scope,
             metrics,
-            tracer_provider: tracer_provider.build(),
+            tracer_provider,
             meter_provider: SdkMeterProvider::builder().with_reader(reader).build(),
             finished,
             time_limit: TIME_LIMIT,
@@ -201,12 +215,12 @@ impl Builder {
 }
 
 impl FinishedSpan {
-    /// What made the span: name, version, schema URL.
+    /// Returns the instrumentation scope of the span.
     pub fn scope(&self) -> &InstrumentationScope {
         &self.data.instrumentation_scope
     }
 
-    /// From start to end, in seconds, as a duration metric records it.
+    /// Returns the duration in seconds, as a duration metric records it.
     ///
     /// # Panics
     ///
@@ -228,7 +242,7 @@ impl Deref for FinishedSpan {
     }
 }
 
-/// Finished spans, and the news that there are more.
+/// The finished spans, and a condition variable that is notified of each new one.
 #[derive(Debug, Default)]
 struct Finished {
     spans: Mutex<Vec<FinishedSpan>>,
@@ -237,13 +251,13 @@ struct Finished {
 
 impl Finished {
     fn lock(&self) -> MutexGuard<'_, Vec<FinishedSpan>> {
-        // A condition that panicked has not harmed the list.
+        // A panic in a condition does not leave the list in a bad state.
         self.spans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A processor rather than an exporter: the SDK's simple processor blocks on a futures executor,
-/// which panics in a test that itself runs on one.
+/// Collects spans. It is a processor because an exporter needs one of the SDK's, and the simple one
+/// blocks on a futures executor, which panics inside another executor.
 #[derive(Debug)]
 struct Collector(Arc<Finished>);
 
@@ -251,7 +265,7 @@ impl SpanProcessor for Collector {
     fn on_start(&self, _: &mut opentelemetry_sdk::trace::Span, _: &Context) {}
 
     fn on_end(&self, data: SpanData) {
-        // Recorded but not sampled: no exporter gets to see it.
+        // Exporters do not get spans that are recorded but not sampled.
         if data.span_context.is_sampled() {
             self.0.lock().push(FinishedSpan { data });
             self.0.more.notify_all();

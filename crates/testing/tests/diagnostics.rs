@@ -3,16 +3,15 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use opentelemetry::{
-    Context, InstrumentationScope,
-    propagation::{Extractor, Injector, TextMapPropagator, text_map_propagator::FieldIter},
-    trace::TracerProvider,
-};
+use opentelemetry::{InstrumentationScope, trace::TracerProvider};
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use otel_messaging_core::{
     Destination, Instrumentation, Instrumenter, Propagation, System, client::NotInjected,
 };
-use otel_messaging_testing::toy::{Broker, Producer, Record, message::MAX_HEADERS};
+use otel_messaging_testing::{
+    faults::PanickingPropagator,
+    toy::{Broker, Producer, Record, message::MAX_HEADERS},
+};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -81,7 +80,7 @@ async fn r04_and_r20_each_diagnostic_is_given_once() {
 
     // What a client crate takes out again, and telemetry code that panics.
     let builder = Instrumentation::builder().with_tracer_provider(Panicking);
-    let instrumentation = builder.with_propagator(Propagation::custom(Panicking)).build();
+    let instrumentation = builder.with_propagator(Propagation::custom(PanickingPropagator)).build();
     let instrumenter =
         Instrumenter::builder(System::new("toy", "toy", "1")).build(&instrumentation);
     for _ in 0..2 {
@@ -97,7 +96,7 @@ async fn r04_and_r20_each_diagnostic_is_given_once() {
     assert_eq!(heard.take(), expected.map(|name| (name, String::new())));
 }
 
-/// A provider and a propagator that panic.
+/// A provider that panics.
 #[derive(Debug)]
 struct Panicking;
 
@@ -106,19 +105,5 @@ impl TracerProvider for Panicking {
 
     fn tracer_with_scope(&self, _: InstrumentationScope) -> SdkTracer {
         panic!("this provider panics, as the test wants")
-    }
-}
-
-impl TextMapPropagator for Panicking {
-    fn inject_context(&self, _: &Context, _: &mut dyn Injector) {
-        panic!("this propagator panics, as the test wants")
-    }
-
-    fn extract_with_context(&self, _: &Context, _: &dyn Extractor) -> Context {
-        panic!("this propagator panics, as the test wants")
-    }
-
-    fn fields(&self) -> FieldIter<'_> {
-        panic!("this propagator panics, as the test wants")
     }
 }

@@ -16,7 +16,7 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
 use otel_messaging::{
-    otel::{Batch, Instrumenter, Instrumentation, System},
+    otel::{Batch, Instrumentation, Instrumenter, System},
     rdkafka, // was: the rdkafka crate itself
 };
 use rdkafka::{

@@ -10,7 +10,7 @@ use otel_messaging_async_nats::{
         consumer::{Consumer, FromConsumer, IntoConsumerConfig},
         stream::{self, StorageType, Stream},
     },
-    otel::{Instrumentation, Propagation, builder::InstrumentationBuilder, semconv},
+    otel::{Instrumentation, InstrumentationBuilder, Propagation, semconv},
 };
 use otel_messaging_integration_tests::{nats, unique};
 use otel_messaging_testing::{

@@ -3,23 +3,24 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::StreamExt;
-use opentelemetry::trace::Status;
+use opentelemetry::{KeyValue, trace::Status};
 use otel_messaging_integration_tests::{OwnBroker, rabbitmq};
 use otel_messaging_lapin::{
-    BasicProperties, Channel, Confirmation, Connect, Connection, ConnectionProperties, bare,
+    BasicProperties, Channel, Confirmation, Connect, Connection, ConnectionProperties,
+    DefaultConnectionBuilder, bare,
     options::{
-        BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions,
-        QueueDeclareOptions,
+        BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions,
+        BasicQosOptions, QueueDeclareOptions,
     },
     otel::{Instrumentation, OperationType, semconv as core},
     runtime,
-    types::{FieldTable, ShortString},
+    types::{AMQPValue, FieldTable, ShortString},
 };
 use otel_messaging_testing::spans::remote;
 
 use crate::shop::{PATIENCE, Shop};
 
-/// What was collected comes first, then the error, then the end.
+/// The collected deliveries come first, then the error, then the end.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_channel_that_closes_in_a_batch_loses_nothing() {
     let shop = Shop::open().await;
@@ -32,7 +33,7 @@ async fn a_channel_that_closes_in_a_batch_loses_nothing() {
     let consumer = shop.consume(&queue).await;
     let mut batches = consumer.batches(3, PATIENCE, tokio::time::sleep);
     let mut next = Box::pin(batches.next());
-    // Both are there, and the third one is waited for.
+    // Both are there; the batch waits for the third.
     let mut bare = consumer.get_ref().clone();
     assert!(futures::poll!(next.as_mut()).is_pending());
     loop {
@@ -56,7 +57,7 @@ async fn a_channel_that_closes_in_a_batch_loses_nothing() {
     assert!(batches.next().await.is_none());
     assert!(batches.next().await.is_none(), "and it stays so");
     batch.process(async {}).await;
-    // It cannot be settled any more: the broker will deliver it again.
+    // It cannot be settled any more, as the broker will deliver it again.
     assert_eq!(batch[1].ack(BasicAckOptions::default()).await, Ok(false));
 
     let name = queue.as_str();
@@ -80,7 +81,7 @@ async fn a_channel_that_closes_in_a_batch_loses_nothing() {
     ]);
 }
 
-/// Every way to a connection, and a channel of a connection that stays bare.
+/// Each connect function tells the server's address from the URI.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_connection_knows_its_server() {
     let shop = Shop::open().await;
@@ -99,38 +100,97 @@ async fn every_connection_knows_its_server() {
         uri.as_str().connect(properties()).await,
         parsed().connect_with_config(properties(), tls(), runtime()).await,
     ];
-    let queue = shop.queue("orders").await;
     for connection in connections {
-        // These have the default instrumentation: what they know is shown by wrapping it anew.
+        // These have the default instrumentation, whose spans the test does not see.
         let connection = connection.unwrap();
         assert!(connection.status().connected());
         let channel = connection.create_channel().await.unwrap();
-        let endpoint = format!("{:?}", channel.endpoint());
-        assert!(endpoint.contains(&format!("{:?}", shop.server())), "{endpoint}");
+        let instrumenter = format!("{:?}", channel.instrumenter());
+        assert!(instrumenter.contains(&format!("{:?}", shop.server())), "{instrumenter}");
     }
-    let pooled = bare::Connection::connect(&uri, properties()).await.unwrap();
-    let channel = pooled.create_channel().await.unwrap();
-    let channel = Channel::new(channel, pooled.configuration(), &uri, &shop.instrumentation);
-    let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
-    let publish = channel.basic_publish("".into(), queue.clone(), options, b"x", properties);
-    assert_eq!(publish.await.unwrap().await, Ok(Confirmation::NotRequested));
-    shop.telemetry.assert_spans([shop.published(queue.as_str(), queue.as_str())]);
 }
 
-/// Without telemetry, everything is as it is without this crate.
+/// Connections and channels that are there already, wrapped in every way.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrapped_channel_says_what_it_was_told() {
+    let shop = Shop::open().await;
+    let queue = shop.queue("orders").await;
+    let connect = async || {
+        let properties = ConnectionProperties::default();
+        bare::Connection::connect(&rabbitmq(), properties).await.unwrap()
+    };
+    let publish = async |channel: &Channel, headers: FieldTable| {
+        let properties = BasicProperties::default().with_headers(headers);
+        let options = BasicPublishOptions::default();
+        let publish = channel.basic_publish("".into(), queue.clone(), options, b"x", properties);
+        assert_eq!(publish.await.unwrap().await, Ok(Confirmation::NotRequested));
+        loop {
+            let options = BasicGetOptions { no_ack: true };
+            let get = shop.channel.get_ref().basic_get(queue.clone(), options);
+            if let Some(got) = get.await.unwrap() {
+                break got.properties.headers().as_ref().unwrap().contains_key("traceparent");
+            }
+        }
+    };
+    // Larger than the smallest frame, which is what a channel alone may count on.
+    let large = || {
+        let mut headers = FieldTable::default();
+        let value = AMQPValue::LongString(vec![b'x'; 4096].into());
+        headers.insert("large".into(), value);
+        headers
+    };
+    let published = || shop.published(queue.as_str(), queue.as_str());
+
+    let pooled = connect().await;
+    let channel = pooled.create_channel().await.unwrap();
+    let channel = Channel::wrap_of(&pooled, &rabbitmq(), channel, &shop.instrumentation);
+    assert!(publish(&channel, large()).await);
+    let channel = shop.connection.get_ref().create_channel().await.unwrap();
+    assert!(publish(&shop.connection.wrap_channel(channel), large()).await);
+    shop.telemetry.assert_spans([published(), published()]);
+    shop.telemetry.clear();
+
+    let channel = Channel::wrap(pooled.create_channel().await.unwrap(), &shop.instrumentation);
+    assert!(publish(&channel, FieldTable::default()).await);
+    assert!(!publish(&channel, large()).await);
+    let spans = shop.telemetry.spans();
+    assert_eq!(spans.len(), 2);
+    let has_server = |attribute: &KeyValue| attribute.key.as_str().starts_with("server.");
+    assert!(!spans.iter().any(|span| span.attributes.iter().any(has_server)));
+    shop.telemetry.clear();
+
+    for by_text in [true, false] {
+        let builder = DefaultConnectionBuilder::new().unwrap();
+        let builder = if by_text {
+            builder.with_uri_str(rabbitmq())
+        } else {
+            builder.with_uri(rabbitmq().parse().unwrap())
+        };
+        let builder = builder.with_instrumentation(&shop.instrumentation);
+        let connection = builder.connect().await.unwrap();
+        assert!(publish(&connection.create_channel().await.unwrap(), large()).await);
+    }
+    shop.telemetry.assert_spans([published(), published()]);
+    shop.telemetry.clear();
+
+    // The default instrumentation has no provider here, and injects nothing without a span.
+    let channel = Channel::from(pooled.create_channel().await.unwrap());
+    assert!(channel.instrumenter().is_enabled());
+    assert!(!publish(&channel, FieldTable::default()).await);
+    let connection = Connection::from(connect().await);
+    let channel = connection.create_channel().await.unwrap();
+    assert!(!publish(&channel, FieldTable::default()).await);
+    shop.telemetry.assert_spans([]);
+}
+
+/// A disabled instrumentation leaves everything as it is without this crate.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disabled_instrumentation_changes_nothing() {
     let shop = Shop::open().await;
     let queue = shop.queue("orders").await;
-    let connection = bare::Connection::connect(&rabbitmq(), ConnectionProperties::default()).await;
-    let off = Instrumentation::disabled();
-    // The queue is the other connection's alone.
-    let channel = Channel::new(
-        shop.connection.get_ref().create_channel().await.unwrap(),
-        connection.unwrap().configuration(),
-        "",
-        &off,
-    );
+    // The queue is exclusive to this connection.
+    let channel = shop.connection.get_ref().create_channel().await.unwrap();
+    let channel = Channel::wrap(channel, &Instrumentation::disabled());
     let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
     let publish = channel.basic_publish("".into(), queue.clone(), options, b"x", properties);
     drop(publish.await.unwrap());
@@ -144,7 +204,7 @@ async fn a_disabled_instrumentation_changes_nothing() {
     shop.telemetry.assert_spans([]);
 }
 
-/// A broker that is killed in the middle of a run, and comes back: every message is accounted for.
+/// Accounts for every message when the broker is killed in the middle of a run and started again.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_when_the_broker_is_killed() {
     const COUNT: usize = 200;
@@ -172,11 +232,11 @@ async fn nothing_is_lost_when_the_broker_is_killed() {
             if index == COUNT / 2 {
                 let killed = Arc::clone(&broker);
                 tokio::task::spawn_blocking(move || killed.kill()).await.unwrap();
-                // Meanwhile the next order is published.
+                // The next order is published meanwhile.
                 let broker = Arc::clone(&broker);
                 tokio::task::spawn_blocking(move || broker.restart());
             }
-            // At least once: what was not confirmed is published again.
+            // At least once: an order that was not confirmed is published again.
             loop {
                 let (key, options) = (queue.clone(), BasicPublishOptions::default());
                 let properties = BasicProperties::default().with_delivery_mode(2);
@@ -189,7 +249,7 @@ async fn nothing_is_lost_when_the_broker_is_killed() {
                     properties,
                 );
                 let answer = Box::pin(async { publish.await?.await });
-                // The client may forget a confirm that it waited for when the connection went.
+                // The client may forget a confirm when the connection is lost.
                 let Ok(result) = tokio::time::timeout(PATIENCE, answer).await else {
                     unanswered += 1;
                     continue;
@@ -214,7 +274,7 @@ async fn nothing_is_lost_when_the_broker_is_killed() {
                 Ok(order) => {
                     order.process(async {}).await;
                     let body = String::from_utf8(order.data.clone()).unwrap();
-                    // What cannot be settled any more comes again.
+                    // A delivery that cannot be settled any more comes again.
                     if order.ack(BasicAckOptions::default()).await == Ok(true) {
                         *handled.entry(body).or_default() += 1;
                     }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    future::Future,
     sync::atomic::{AtomicU8, Ordering},
     time::Duration,
 };
@@ -17,7 +16,7 @@ use otel_messaging_lapin::{
         BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions,
         ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
     },
-    otel::{Batch, CreationContext, Instrumentation, OperationType},
+    otel::{Batch, CreationContext, Instrumentation, Operation, OperationType, System},
     semconv,
     types::{AMQPValue, FieldTable, LongString, ShortString},
     uri::AMQPUri,
@@ -32,7 +31,7 @@ use tokio::sync::Mutex;
 conformance!(RabbitMq);
 
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What all messages to an exchange are routed by.
+/// The routing key of all messages to an exchange.
 const KEY: &str = "new";
 /// The broker's default.
 const FRAME_MAX: usize = 131_072;
@@ -62,7 +61,7 @@ impl RabbitMq {
         format!("shop-{}", self.suffix)
     }
 
-    /// Whether the next call shall meet this fault.
+    /// Returns whether the next call shall meet this fault, once.
     fn meets(&self, fault: Fault) -> bool {
         let met =
             self.next.compare_exchange(fault as u8 + 1, 0, Ordering::Relaxed, Ordering::Relaxed);
@@ -73,7 +72,7 @@ impl RabbitMq {
         self.exchanges.contains(&name)
     }
 
-    /// A message to the exchange of this name, or else to the queue of this name.
+    /// Makes a message to the exchange of this name, or else to the queue of this name.
     fn message<'a>(&self, message: &'a Outgoing) -> Publish<'a> {
         let name = &*message.destination;
         let (exchange, routing_key) =
@@ -87,7 +86,7 @@ impl RabbitMq {
         }
     }
 
-    /// Lets nobody take what is published to these exchanges, or somebody again.
+    /// Binds the queue to the exchanges or unbinds it, so that no queue takes what is published.
     async fn bind(&self, queue: bool) {
         for exchange in &self.exchanges {
             let (name, exchange) = (self.queue().into(), self.exchange(exchange).into());
@@ -114,7 +113,7 @@ impl RabbitMq {
         let mut publish = self.message(&message);
         publish.options.mandatory = fails;
         let confirm = if let Some(creation) = creation {
-            channel.basic_publish_created(publish, creation).await
+            channel.basic_publish_with_context(publish, creation).await
         } else {
             let Publish { exchange, routing_key, options, payload, properties } = publish;
             channel.basic_publish(exchange, routing_key, options, payload, properties).await
@@ -151,14 +150,12 @@ fn properties(message: &Outgoing) -> BasicProperties {
 impl Broker for RabbitMq {
     type Message<'a> = Delivery;
 
-    const SYSTEM: &'static str = "rabbitmq";
-    const SCOPE: (&'static str, &'static str) = ("otel-messaging-lapin", env!("CARGO_PKG_VERSION"));
-    const SEND: &'static str = "publish";
-    const RECEIVE: &'static str = "receive";
-    const SETTLE: Option<&'static str> = Some("ack");
+    const SYSTEM: System = semconv::SYSTEM;
+    const SEND: Operation = semconv::PUBLISH;
+    const RECEIVE: Operation = semconv::RECEIVE;
+    const SETTLE: Option<Operation> = Some(semconv::ACK);
     const HEADERS: Headers =
         Headers { binary: true, null: true, duplicate: false, longest: 100_000 };
-    const KEY: Option<&'static str> = None;
     const ENVELOPE_SIZE: bool = true;
     const PARTITIONS: bool = false;
     const ANSWERS_AFTER_DROP: bool = false;
@@ -181,7 +178,7 @@ impl Broker for RabbitMq {
         let connection = bare::Connection::connect(&uri, ConnectionProperties::default()).await;
         let connection = connection.expect("the broker is there");
         let foreign = connection.create_channel().await.expect("a channel is made");
-        let connection = Connection::new(connection, &uri, instrumentation);
+        let connection = Connection::wrap(connection, &uri, instrumentation);
         let channel = async || connection.create_channel().await.expect("a channel is made");
         let (publisher, closed, consuming) = (channel().await, channel().await, channel().await);
         closed.close(200, "done".into()).await.expect("it is closed");
@@ -202,7 +199,7 @@ impl Broker for RabbitMq {
             let made =
                 foreign.exchange_declare(exchange.clone(), ExchangeKind::Direct, options, none());
             made.await.expect("the exchange is made");
-            // With the second one, the exchange stays while the first is taken away.
+            // The second binding keeps the exchange while the first is taken away.
             for key in [KEY, "other"] {
                 let options = QueueBindOptions::default();
                 let bound = foreign.queue_bind(
@@ -231,10 +228,6 @@ impl Broker for RabbitMq {
         }
     }
 
-    async fn spawn(future: impl Future<Output = ()> + Send + 'static) -> bool {
-        tokio::spawn(future).await.is_ok()
-    }
-
     fn destination(&self, operation: OperationType, name: &str) -> String {
         match operation {
             _ if !self.is_exchange(name) => name.to_owned(),
@@ -252,7 +245,7 @@ impl Broker for RabbitMq {
         self.publish(message, None).await
     }
 
-    async fn send_created(
+    async fn send_with_context(
         &self,
         message: Outgoing,
         creation: &CreationContext,
@@ -324,13 +317,6 @@ impl Broker for RabbitMq {
     async fn receive_nothing(&self) {
         let got = self.consuming.basic_get(self.queue().into(), BasicGetOptions::default()).await;
         assert_eq!(got.expect("the queue is there"), None);
-    }
-
-    async fn process_with<'a, F>(message: Delivery, handler: impl FnOnce(Delivery) -> F + Send)
-    where
-        F: Future<Output = ()> + Send,
-    {
-        message.process_with(handler).await;
     }
 
     async fn settle(&self, message: &Delivery) -> Result<(), Failing> {

@@ -3,11 +3,15 @@
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use futures::{FutureExt, StreamExt};
-use opentelemetry::{Context, trace::TraceContextExt};
+use opentelemetry::{
+    Context,
+    propagation::{Extractor, Injector, TextMapPropagator, text_map_propagator::FieldIter},
+    trace::TraceContextExt,
+};
 use otel_messaging_lapin::{
     BasicProperties, ExchangeKind,
     message::{Delivery, DeliveryResult},
@@ -16,7 +20,7 @@ use otel_messaging_lapin::{
         BasicPublishOptions, BasicQosOptions, ExchangeDeclareOptions, QueueBindOptions,
         QueueDeclareOptions, QueueDeleteOptions,
     },
-    otel::{OperationType, ReceiveSpans, semconv as core},
+    otel::{OperationType, Propagation, ReceiveSpans, semconv as core},
     semconv,
     types::{FieldTable, ShortString},
 };
@@ -46,8 +50,6 @@ async fn a_message_is_received_processed_and_acknowledged() {
 
     let mut consumer = shop.consume(&queue).await;
     let order = consumer.next().await.unwrap().unwrap();
-    assert_eq!(order.queue(), &queue);
-    assert_eq!(order.consumer_tag(), Some(&consumer.tag()));
     let result: Result<usize, std::fmt::Error> =
         order.process(async { Ok(order.data.len()) }).await;
     assert_eq!(result, Ok(1));
@@ -120,7 +122,7 @@ async fn what_is_only_prefetched_has_no_span() {
     shop.telemetry.clear();
     let mut consumer = shop.consume(&queue).await;
     let first = consumer.next().await.unwrap().unwrap();
-    // Three were delivered to the client: the queue has the last one, which it gives up now.
+    // The client has prefetched three: the queue gives the fourth.
     let last = loop {
         let options = BasicGetOptions { no_ack: true };
         if let Some(last) = shop.channel.basic_get(queue.clone(), options).await.unwrap() {
@@ -128,7 +130,6 @@ async fn what_is_only_prefetched_has_no_span() {
         }
     };
     assert_eq!(last.data, b"4");
-    assert_eq!(last.consumer_tag(), None);
     let spans = shop.telemetry.spans();
     assert_eq!(spans.len(), 2, "one for what the stream handed over, one for what was asked for");
     assert_eq!(first.data, b"1");
@@ -161,7 +162,7 @@ async fn asking_an_empty_queue_is_nothing() {
     ]);
 }
 
-/// A queue that is not there.
+/// The queue is not there.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_get_that_fails_has_a_failed_span() {
     let shop = Shop::open().await;
@@ -172,7 +173,7 @@ async fn a_get_that_fails_has_a_failed_span() {
     shop.telemetry.assert_spans([get.error("NOT_FOUND", Some(&error))]);
 }
 
-/// A delegate works in the process span, in the part that is called and in the future.
+/// A delegate works in the process span, both in its call and in its future.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delegate_works_in_the_process_span() {
     let shop = Shop::open().await;
@@ -184,26 +185,26 @@ async fn a_delegate_works_in_the_process_span() {
         let current = Context::map_current(|context| context.span().span_context().span_id());
         seen.lock().unwrap().push(current);
     };
-    let (there, endpoint, name) =
-        (Arc::clone(&seen), shop.channel.endpoint().clone(), queue.clone());
+    let (there, instrumenter, name) =
+        (Arc::clone(&seen), shop.channel.instrumenter().clone(), queue.clone());
     let delegate = move |delivery: DeliveryResult| {
         look(&there);
-        let (there, endpoint, name) = (Arc::clone(&there), endpoint.clone(), name.clone());
+        let (there, instrumenter, name) = (Arc::clone(&there), instrumenter.clone(), name.clone());
         async move {
             let Ok(Some(delivery)) = delivery else { return };
             look(&there);
             tokio::task::yield_now().await;
             look(&there);
-            // What is settled through the client's own delivery has no span.
+            // The first is settled through the client's own delivery, which has no span.
             if delivery.delivery_tag == 1 {
                 assert_eq!(delivery.ack(BasicAckOptions::default()).await, Ok(true));
             } else {
-                let delivery = Delivery::new(delivery, name, &endpoint);
+                let delivery = Delivery::from_bare(delivery, name, &instrumenter);
                 assert_eq!(delivery.ack(BasicAckOptions::default()).await, Ok(true));
             }
         }
     };
-    // Whoever sets the delegate is not the parent of what was prefetched.
+    // The span that sets the delegate is not the parent of prefetched deliveries.
     let setting =
         Context::new().with_remote_span_context(shop.telemetry.wait_for(1)[0].span_context.clone());
     {
@@ -227,7 +228,7 @@ async fn a_delegate_works_in_the_process_span() {
     assert_eq!(seen, expected.into_iter().collect());
 }
 
-/// Dropping `next` loses nothing; each batch is one span with a link each.
+/// Dropping `next` loses nothing; each batch is one span with a link for each delivery.
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_lose_nothing_in_a_select() {
     const COUNT: usize = 300;
@@ -271,7 +272,7 @@ async fn batches_lose_nothing_in_a_select() {
     }
 }
 
-/// A batch's span has what all have in common, and its links the rest.
+/// The span of a batch has what all messages have in common, and its links the rest.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_is_one_span() {
     let shop = Shop::open_with(|builder| builder.with_receive_spans(ReceiveSpans::Batches)).await;
@@ -308,7 +309,7 @@ async fn a_batch_is_one_span() {
     ]);
 }
 
-/// A local cancel ends the stream; what was collected comes first.
+/// Cancelling a consumer ends the stream, after the deliveries that were collected.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_consumer_ends_its_batches() {
     let shop = Shop::open().await;
@@ -326,7 +327,7 @@ async fn a_cancelled_consumer_ends_its_batches() {
     assert_eq!(first.into_iter().chain(rest).sum::<usize>(), 1);
 }
 
-/// Names that the broker makes up, and queues that go away, are no labels.
+/// Names that the broker makes up and queues that go away are in no span's name.
 #[tokio::test(flavor = "multi_thread")]
 async fn names_that_do_not_last_are_no_labels() {
     let shop = Shop::open().await;
@@ -347,7 +348,7 @@ async fn names_that_do_not_last_are_no_labels() {
     ] {
         let queue = declare(name, options).await.unwrap();
         let queue = queue.name();
-        // Another channel of the connection knows it too.
+        // Another channel of the connection knows the queue, too.
         let channel = shop.connection.create_channel().await.unwrap();
         let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
         let publish = channel.basic_publish("".into(), queue.clone(), options, b"x", properties);
@@ -368,11 +369,83 @@ async fn names_that_do_not_last_are_no_labels() {
         shop.channel.queue_delete(queue.clone(), QueueDeleteOptions::default()).await.unwrap();
         shop.telemetry.clear();
     }
-    // A name that is declared again, and lasts now.
+    // The name is declared again, for a queue that lasts.
     let queue = declare(&named, lasting).await.unwrap();
     drop(shop.publish(queue.name(), "x").await);
     shop.telemetry.assert_spans([shop.published(&named, &named)]);
     shop.channel.queue_delete(queue.name().clone(), QueueDeleteOptions::default()).await.unwrap();
+}
+
+/// Each receive span starts with the first poll after the delivery before it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clock_starts_again_for_each_delivery() {
+    let shop = Shop::open().await;
+    let queue = shop.queue("orders").await;
+    for body in ["1", "2", "3", "4"] {
+        drop(shop.publish(&queue, body).await);
+    }
+    shop.telemetry.wait_for(4);
+    let mut consumer = shop.consume(&queue).await;
+    let mut called = Vec::new();
+    for _ in 0..2 {
+        called.push(SystemTime::now());
+        consumer.next().await.unwrap().unwrap();
+    }
+    let mut batches = consumer.batches(1, PATIENCE, tokio::time::sleep);
+    for _ in 0..2 {
+        called.push(SystemTime::now());
+        batches.next().await.unwrap().unwrap();
+    }
+    let spans = shop.telemetry.spans();
+    let receives: Vec<_> = spans.iter().filter(|span| span.name.starts_with("receive")).collect();
+    assert_eq!(receives.len(), called.len());
+    for (receive, called) in receives.iter().zip(called) {
+        assert!(called <= receive.start_time, "{called:?} {:?}", receive.start_time);
+    }
+}
+
+/// A consumer with a prefetch of one gets the next delivery although the propagator panics.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_propagator_that_panics_does_not_stop_a_consumer() {
+    const COUNT: usize = 5;
+    let panics = Propagation::custom(PanickingPropagator);
+    let shop = Shop::open_with(|builder| builder.with_propagator(panics)).await;
+    let queue = shop.queue("orders").await;
+    shop.channel.basic_qos(1, BasicQosOptions::default()).await.unwrap();
+    for index in 0..COUNT {
+        drop(shop.publish(&queue, &index.to_string()).await);
+    }
+    let mut consumer = shop.consume(&queue).await;
+    for index in 0..COUNT {
+        let order = consumer.next().await.unwrap().unwrap();
+        assert_eq!(order.data, index.to_string().into_bytes());
+        assert_eq!(order.properties.headers(), &None);
+        assert_eq!(order.ack(BasicAckOptions::default()).await, Ok(true));
+    }
+    let name = queue.as_str();
+    let spans = (1..=5).flat_map(|tag| {
+        let received = shop.received(name, name, tag);
+        [shop.published(name, name), received, shop.settled("ack", name, tag)]
+    });
+    shop.telemetry.assert_spans(spans);
+}
+
+/// Panics whatever it is called for.
+#[derive(Debug)]
+struct PanickingPropagator;
+
+impl TextMapPropagator for PanickingPropagator {
+    fn inject_context(&self, _: &Context, _: &mut dyn Injector) {
+        panic!("this propagator panics, as the test wants")
+    }
+
+    fn extract_with_context(&self, _: &Context, _: &dyn Extractor) -> Context {
+        panic!("this propagator panics, as the test wants")
+    }
+
+    fn fields(&self) -> FieldIter<'_> {
+        panic!("this propagator panics, as the test wants")
+    }
 }
 
 /// A stream that is dropped while it waits has no span.

@@ -1,4 +1,4 @@
-//! The lapin wrappers on RabbitMQ.
+//! The instrumented lapin on RabbitMQ.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
 
 mod closed;

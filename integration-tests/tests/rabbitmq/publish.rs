@@ -1,4 +1,4 @@
-//! Publishing: when the span ends, and how.
+//! Publishing: when a send span ends, and how.
 
 use std::collections::HashSet;
 
@@ -11,6 +11,8 @@ use otel_messaging_lapin::{
     otel::{ErrorType, OperationType, semconv as core},
     types::{AMQPValue, FieldTable, ShortString},
 };
+
+use otel_messaging_testing::metrics::{counter, histogram};
 
 use crate::shop::Shop;
 
@@ -42,14 +44,14 @@ async fn without_confirms_it_ends_at_the_hand_over() {
     shop.telemetry.assert_spans([publish()]);
     assert_eq!(confirm.await, Ok(Confirmation::NotRequested));
     shop.telemetry.assert_spans([publish()]);
-    // Within a transaction too.
+    // In a transaction, too.
     shop.channel.tx_select().await.unwrap();
     drop(shop.publish(&queue, "7 apples").await);
     shop.channel.tx_commit().await.unwrap();
     shop.telemetry.assert_spans([publish(), publish()]);
 }
 
-/// A queue that takes no more; the spans of filling it are forgotten.
+/// Makes a queue that is full, and clears the spans of filling it.
 async fn full_queue(shop: &Shop) -> ShortString {
     let mut arguments = FieldTable::default();
     arguments.insert("x-max-length".into(), AMQPValue::LongInt(1));
@@ -98,14 +100,14 @@ async fn an_exchange_that_is_not_there_closes_the_channel() {
     let not_found = shop.published(&name, "new").error("NOT_FOUND", Some(&error.to_string()));
     shop.telemetry.assert_spans([not_found]);
     shop.telemetry.clear();
-    // The client takes no more: nothing is sent, and nothing counted.
+    // The client refuses the next message.
     let error = publish().await.expect_err("the channel is closed");
     let refused = shop.published(&name, "new");
     let refused = refused.error("InvalidChannelState", Some(&error.to_string()));
     shop.telemetry.assert_spans([refused]);
 }
 
-/// A confirm that is dropped ends its span, and is dropped for the client too.
+/// A confirm that is dropped ends its span, and drops the client's confirm.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_confirm_is_collected_by_the_client() {
     let shop = Shop::open().await;
@@ -152,7 +154,7 @@ async fn confirms_under_load() {
     assert_eq!(linked.collect::<HashSet<_>>(), sent, "each message carries its own send");
 }
 
-/// Each of a batch is told of, also where the client stops in the middle.
+/// The send span of a batch has an event for each message that failed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_says_which_failed() {
     let shop = Shop::open().await;
@@ -182,27 +184,47 @@ async fn a_batch_says_which_failed() {
         create(full.as_str()).label("2"),
         send,
     ]);
-    shop.telemetry.clear();
+}
 
-    // Dropped before it was polled to the end: what was not handed over was not sent.
-    let batch = (0..1000).map(|_| publish(&queue));
-    let mut sending = Box::pin(shop.channel.basic_publish_batch(batch));
+/// Counts as sent what the client took before a batch was dropped, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_is_dropped_was_sent_in_part() {
+    const COUNT: u32 = 1000;
+    let shop = Shop::open().await;
+    shop.confirming().await;
+    let queue = shop.queue("orders").await;
+    let publish = || Publish { routing_key: queue.clone(), payload: b"x", ..Publish::default() };
+    let mut sending = Box::pin(shop.channel.basic_publish_batch((0..COUNT).map(|_| publish())));
     assert!(futures::poll!(sending.as_mut()).is_pending());
     drop(sending);
     assert!(shop.channel.wait_for_confirms().await.unwrap().is_empty());
     let options = QueueDeclareOptions::exclusive().passive();
-    let queue = shop.channel.queue_declare(queue.clone(), options, FieldTable::default()).await;
-    // One was there before.
-    let taken = queue.unwrap().message_count() - 1;
-    assert!((1..1000).contains(&taken), "{taken}");
+    let declared = shop.channel.queue_declare(queue.clone(), options, FieldTable::default());
+    let taken = declared.await.unwrap().message_count();
+    assert!((1..COUNT).contains(&taken), "{taken}");
     let spans = shop.telemetry.spans();
     let send = spans.iter().find(|span| span.name.starts_with("publish")).unwrap();
-    assert_eq!(send.status, Status::error(format!("{} messages failed", 1000 - taken)));
-    let class = send.attributes.iter().find(|attribute| attribute.key.as_str() == "error.type");
-    assert_eq!(class.unwrap().value.as_str(), ErrorType::CANCELLED.as_str());
+    assert_eq!(send.status, Status::error(format!("{} messages failed", COUNT - taken)));
+
+    let common = |error: Option<&'static str>| {
+        let name = queue.as_str().to_owned();
+        let mut attributes = shop.measured("publish");
+        attributes.push((core::DESTINATION_NAME, name.into()));
+        attributes.extend(error.map(|error| (core::ERROR_TYPE, error.into())));
+        attributes
+    };
+    let mut timed = common(Some(ErrorType::CANCELLED.as_str()));
+    timed.push((core::OPERATION_TYPE, "send".into()));
+    shop.telemetry.assert_metrics([
+        counter(core::CLIENT_SENT_MESSAGES).unit("{message}").point(taken.into(), common(None)),
+        histogram(core::CLIENT_OPERATION_DURATION)
+            .unit("s")
+            .boundaries(&core::DURATION_BOUNDARIES)
+            .point(1, timed),
+    ]);
 }
 
-/// A connection whose frames are as small as AMQP allows.
+/// A context is left out if the headers would not fit the connection's frames with it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_context_that_does_not_fit_is_left_out() {
     let uri = format!("{}?frame_max=4096", rabbitmq());
@@ -210,9 +232,9 @@ async fn a_context_that_does_not_fit_is_left_out() {
     shop.confirming().await;
     let queue = shop.queue("orders").await;
     let mut consumer = shop.consume(&queue).await;
-    // The frame, the content and the properties; the table and its one entry.
+    // The frame, the content and the properties; then the table and its one entry.
     let largest = 4096 - (8 + 12 + 2) - 4 - (1 + "filler".len() + 1 + 4);
-    // Just full; with a context just full, and just too full; a name, a type, a length and a value.
+    // A name, a type, a length and a value.
     let context = (1 + "traceparent".len() + 1 + 4) + 55;
     for (filler, carries) in
         [(largest, false), (largest - context, true), (largest - context + 1, false)]

@@ -12,7 +12,7 @@ use otel_messaging_testing::spans::{ExpectedSpan, remote};
 
 use crate::shop::{Shop, routed};
 
-/// The reply's consumer links to the replier; the conversation's id is on all spans.
+/// The receive span of a reply links to the span that sent it; all spans have the correlation id.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_links_to_the_replier() {
     let shop = Shop::open().await;
@@ -29,7 +29,8 @@ async fn a_reply_links_to_the_replier() {
         .with_correlation_id("question 1".into());
     drop(shop.publish_as(&prices, "apples?", properties).await);
     let request = requests.next().await.unwrap().unwrap();
-    let reply_to = request.properties.reply_to().clone().expect("somebody waits for it");
+    let reply_to =
+        request.properties.reply_to().clone().expect("the request names the reply queue");
     request
         .process(async {
             let correlation = request.properties.correlation_id().clone().unwrap();

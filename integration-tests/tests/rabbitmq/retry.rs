@@ -22,8 +22,8 @@ fn text(text: &str) -> AMQPValue {
     AMQPValue::LongString(text.into())
 }
 
-/// Orders that fail are refused, and so go to the delay queue, whence the broker brings them back
-/// when their time is over. When that was tried often enough, they are published to the dead.
+/// An order that fails is refused and so goes to the delay queue, from which the broker brings it
+/// back when its time is over. After three attempts it is published to the dead-letter queue.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retry_is_followed_to_the_dead_letter_queue() {
     let shop = Shop::open().await;
@@ -79,7 +79,7 @@ async fn a_retry_is_followed_to_the_dead_letter_queue() {
         let settled = shop.settled(verb, name, tag).linked_to(remote("publish"));
         expected.push(settled.child_of(process));
     }
-    // The republished message is a forward: a send of its own, linked to what it was.
+    // The message that is published again has a send span, which links to its first context.
     let grave = dead.as_str();
     let buried = shop.published(grave, grave).child_of("attempt 3").linked_to(remote("publish"));
     expected.push(buried.label("bury"));
@@ -87,11 +87,11 @@ async fn a_retry_is_followed_to_the_dead_letter_queue() {
     let tag = i64::try_from(corpse.delivery_tag).unwrap();
     expected.push(shop.received(grave, grave, tag).linked_to(remote("bury")));
     let headers = corpse.properties.headers().clone().unwrap();
-    assert!(headers.contains_key("x-death"), "the broker's own headers are carried along");
+    assert!(headers.contains_key("x-death"), "the broker's own headers are kept");
     shop.telemetry.assert_spans(expected);
 }
 
-/// What the broker delivers again has the context that it had.
+/// A message that the broker delivers again has the context that it had.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redelivery_keeps_its_context() {
     let shop = Shop::open().await;

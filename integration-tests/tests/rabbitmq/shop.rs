@@ -1,4 +1,4 @@
-//! A shop on the shared broker: what most scenarios start with.
+//! A shop on the shared broker, which most scenarios start with.
 
 use std::time::Duration;
 
@@ -9,12 +9,13 @@ use otel_messaging_lapin::{
     options::{
         BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
     },
-    otel::{Instrumentation, OperationType, Propagation, builder::InstrumentationBuilder},
+    otel::{Instrumentation, InstrumentationBuilder, OperationType, Propagation},
     semconv,
     types::{FieldTable, ShortString},
     uri::AMQPUri,
 };
 use otel_messaging_testing::{
+    attributes::ExpectedValue,
     spans::{ExpectedSpan, span},
     telemetry::Telemetry,
 };
@@ -43,7 +44,7 @@ impl Shop {
         Self::open_at(&rabbitmq(), ConnectionProperties::default(), choose).await
     }
 
-    /// At another broker, or otherwise.
+    /// Opens a shop at the broker of this URI, with these properties.
     pub(crate) async fn open_at(
         uri: &str,
         properties: ConnectionProperties,
@@ -57,14 +58,14 @@ impl Shop {
         let instrumentation = choose(builder).build();
         let connection = bare::Connection::connect(uri, properties).await;
         let connection = connection.expect("the broker is there");
-        let connection = Connection::new(connection, uri, &instrumentation);
+        let connection = Connection::wrap(connection, uri, &instrumentation);
         let channel = connection.create_channel().await.expect("a channel is made");
         let AMQPUri { authority, .. } = uri.parse().expect("it is a URI");
         let server = (authority.host, authority.port);
         Self { telemetry, instrumentation, connection, channel, server, suffix: unique() }
     }
 
-    /// What nobody else calls so.
+    /// Makes a name that no other test has.
     pub(crate) fn name(&self, name: &str) -> String {
         format!("{name}-{}", self.suffix)
     }
@@ -74,7 +75,7 @@ impl Shop {
         confirm.expect("confirms are on");
     }
 
-    /// Makes a queue that goes away with the connection, which our own channel does not know.
+    /// Makes an exclusive queue, without telling the instrumented channel that it is temporary.
     pub(crate) async fn queue(&self, name: &str) -> ShortString {
         self.queue_with(name, FieldTable::default()).await
     }
@@ -109,7 +110,7 @@ impl Shop {
         publish.await.expect("it is handed over")
     }
 
-    /// Any span of a single operation, by its verb.
+    /// Expects a span of an operation on one message.
     pub(crate) fn span(
         &self,
         verb: &'static str,
@@ -119,7 +120,7 @@ impl Shop {
         self.span_called(format!("{verb} {destination}"), verb, operation, destination)
     }
 
-    /// One whose destination is no label.
+    /// Expects a span whose name has no destination.
     pub(crate) fn span_unnamed(
         &self,
         verb: &'static str,
@@ -140,7 +141,7 @@ impl Shop {
             .attributes([("messaging.destination.name", destination.to_owned().into())])
     }
 
-    /// One that does not know its destination.
+    /// Expects a span that does not know its destination.
     pub(crate) fn span_anywhere(
         &self,
         name: String,
@@ -161,7 +162,17 @@ impl Shop {
         ])
     }
 
-    /// What a span is called that has no destination.
+    /// Returns the attributes of a metric that does not know its destination.
+    pub(crate) fn measured(&self, verb: &'static str) -> Vec<(&'static str, ExpectedValue)> {
+        vec![
+            ("messaging.system", "rabbitmq".into()),
+            ("messaging.operation.name", verb.into()),
+            ("server.address", self.server.0.clone().into()),
+            ("server.port", i64::from(self.server.1).into()),
+        ]
+    }
+
+    /// Returns the name of the server, which a span without a destination is called after.
     pub(crate) fn server(&self) -> String {
         format!("{}:{}", self.server.0, self.server.1)
     }

@@ -1,32 +1,28 @@
-//! The stream's answers to what is published.
+//! The stream's answers to messages that are published.
 
 use std::{
-    collections::VecDeque,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use ::async_nats::{
-    jetstream::{
-        context::{self as bare, PublishError, PublishErrorKind},
-        publish::PublishAck,
-    },
-    message::OutboundMessage,
+use ::async_nats::jetstream::{
+    context::{self as bare, PublishError},
+    publish::PublishAck,
 };
-use opentelemetry::KeyValue;
 use otel_messaging_core::ActiveOperation;
 
-use crate::{facts::Connection, failure::Classify as _, semconv, sending::Sending};
+use crate::{error_type::Classify as _, semconv};
 
 /// [`async_nats::jetstream::context::PublishAckFuture`](bare::PublishAckFuture), instrumented:
-/// what becomes of a message.
+/// waits for the stream's answer, which ends the span.
 ///
-/// Dropping it does not recall the message: its span has ended at the hand-over then, and the
-/// client waits for the answer by itself (rule R10).
+/// Dropping it does not recall the message. The span then ends at the hand-over, without an error,
+/// and the client waits for the answer by itself.
 #[derive(Debug)]
 pub struct PublishAckFuture {
     pub(super) answer: bare::PublishAckFuture,
-    pub(super) operation: ActiveOperation,
+    /// `None` without telemetry.
+    pub(super) operation: Option<ActiveOperation>,
 }
 
 impl IntoFuture for PublishAckFuture {
@@ -34,7 +30,8 @@ impl IntoFuture for PublishAckFuture {
     type IntoFuture = Answer;
 
     fn into_future(self) -> Answer {
-        let Self { answer, mut operation } = self;
+        let Self { answer, operation } = self;
+        let Some(mut operation) = operation else { return answer.into_future() };
         Box::pin(async move {
             let result = answer.await;
             match &result {
@@ -49,75 +46,72 @@ impl IntoFuture for PublishAckFuture {
     }
 }
 
-/// The client's own type of a future that answers.
+/// The client's own type of a future that waits for an answer.
 type Answer = Pin<Box<dyn Future<Output = Result<PublishAck, PublishError>> + Send>>;
 
 fn describe(operation: &mut ActiveOperation, ack: &PublishAck) {
     if operation.is_recording() {
-        operation.set_attribute(KeyValue::new(semconv::STREAM, ack.stream.clone()));
-        let sequence = i64::try_from(ack.sequence).unwrap_or(i64::MAX);
-        operation.set_attribute(KeyValue::new(semconv::SEQUENCE, sequence));
+        operation.set_attribute(semconv::STREAM, &ack.stream);
+        operation.set_attribute(semconv::SEQUENCE, ack.sequence);
         if ack.duplicate {
-            operation.set_attribute(KeyValue::new(semconv::DUPLICATE, true));
+            operation.set_attribute(semconv::DUPLICATE, true);
         }
     }
 }
 
-/// The messages of a batch that the client took, and what became of them.
+/// The answers to the messages of a batch, in order.
+#[derive(Default)]
 pub(super) struct Answers {
-    sending: Sending,
-    unanswered: VecDeque<(usize, Answer)>,
-    results: Vec<Result<PublishAck, PublishError>>,
+    messages: Vec<Published>,
+    /// How many of them were polled, which starts their timeout.
+    polled: usize,
+    /// How many of them, from the first one on, were answered.
+    answered: usize,
+}
+
+/// A message of a batch.
+enum Published {
+    Waiting(Answer),
+    Answered(Result<PublishAck, PublishError>),
 }
 
 impl Answers {
-    /// Starts to publish these as a batch.
-    pub(super) fn to(messages: &mut [OutboundMessage], connection: &Connection) -> Self {
-        let sending = Sending::start(connection, messages);
-        Self { sending, unanswered: VecDeque::new(), results: Vec::with_capacity(messages.len()) }
+    /// Adds the next message, which the client took or refused.
+    pub(super) fn expect(&mut self, taken: Result<PublishAckFuture, PublishError>) {
+        self.messages.push(match taken {
+            Ok(answer) => Published::Waiting(answer.into_future()),
+            Err(error) => Published::Answered(Err(error)),
+        });
     }
 
-    /// Waits for the answer to the next message, if the client took it: from now on, as each has
-    /// its time for itself.
-    pub(super) fn expect(
-        &mut self,
-        taken: Result<bare::PublishAckFuture, PublishError>,
-        context: &mut Context<'_>,
-    ) {
-        let index = self.results.len();
-        let result = match taken {
-            Ok(answer) => {
-                self.sending.taken();
-                let mut answer = answer.into_future();
-                match answer.as_mut().poll(context) {
-                    Poll::Ready(result) => self.sending.answered(index, result),
-                    Poll::Pending => {
-                        self.unanswered.push_back((index, answer));
-                        // Until it is answered.
-                        Err(PublishError::new(PublishErrorKind::BrokenPipe))
-                    }
-                }
-            }
-            Err(error) => {
-                self.sending.refused(&error.failure());
-                Err(error)
-            }
-        };
-        self.results.push(result);
-    }
-
-    /// Ready when all are answered.
+    /// Polls until all messages are answered.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        while let Some((index, answer)) = self.unanswered.front_mut() {
-            let result = ready!(answer.as_mut().poll(context));
-            self.results[*index] = self.sending.answered(*index, result);
-            self.unanswered.pop_front();
+        while let Some(message) = self.messages.get_mut(self.polled) {
+            let _ = message.poll(context);
+            self.polled += 1;
+        }
+        while let Some(message) = self.messages.get_mut(self.answered) {
+            ready!(message.poll(context));
+            self.answered += 1;
         }
         Poll::Ready(())
     }
 
-    /// What became of each message.
+    /// Returns the answers once all messages are answered.
     pub(super) fn into_results(self) -> Vec<Result<PublishAck, PublishError>> {
-        self.results
+        let answered = |message| match message {
+            Published::Answered(result) => Some(result),
+            Published::Waiting(_) => None,
+        };
+        self.messages.into_iter().filter_map(answered).collect()
+    }
+}
+
+impl Published {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Self::Waiting(answer) = self {
+            *self = Self::Answered(ready!(answer.as_mut().poll(context)));
+        }
+        Poll::Ready(())
     }
 }

@@ -1,14 +1,8 @@
-//! Where messages are published to streams, and streams are found.
+//! Publishes to streams and finds them.
 //!
 //! Mirrors [`async_nats::jetstream::context`].
 
-use std::{
-    future::poll_fn,
-    ops::{Deref, DerefMut},
-    pin::pin,
-    task::Poll,
-    time::Duration,
-};
+use std::{future::poll_fn, ops::DerefMut, pin::pin, time::Duration};
 
 pub use ::async_nats::jetstream::context::*;
 #[cfg(feature = "server_2_10")]
@@ -25,7 +19,7 @@ use ::async_nats::{
     message::OutboundMessage,
 };
 use bytes::Bytes;
-use otel_messaging_core::CreationContext;
+use otel_messaging_core::{ActiveOperation, CreationContext, client::wrapper};
 
 pub use super::answer::PublishAckFuture;
 use super::{
@@ -34,32 +28,33 @@ use super::{
     message::OutboundMessage as StreamOutboundMessage,
     stream::{Stream, answers},
 };
-use crate::{Client, failure::Classify as _, semconv};
+use crate::{Client, semconv};
 
 /// [`async_nats::jetstream::Context`], instrumented.
 ///
-/// It is made by [`jetstream::new`](super::new) and its sisters; one that was built otherwise is
-/// wrapped with [`new`](Self::new). It dereferences to the client's own.
-#[derive(Clone, Debug)]
+/// [`jetstream::new`](super::new) makes one; [`wrap`](Self::wrap) wraps one that was built
+/// otherwise. It dereferences to the client's own.
+#[derive(Clone)]
 pub struct Context {
-    context: bare::Context,
+    bare: bare::Context,
     client: Client,
 }
 
+wrapper!(Context: bare::Context);
+
 impl Context {
-    /// Wraps a context that works as the instrumentation of `client` says.
-    pub fn new(context: bare::Context, client: &Client) -> Self {
-        Self { context, client: client.clone() }
+    /// Wraps a context, which then works as the instrumentation of `client` says.
+    pub fn wrap(context: bare::Context, client: &Client) -> Self {
+        Self { bare: context, client: client.clone() }
     }
 
-    /// Publishes a message. Its span ends with the stream's acknowledgement, which the result
-    /// waits for.
+    /// Publishes a message. The result waits for the stream's acknowledgement, which ends the span.
     ///
     /// Nothing happens before the first poll. Cancel safety: dropped before the client took the
     /// message, it is not sent, and the span ends as `cancelled`.
     ///
     /// # Errors
-    /// Those of the client.
+    /// Returns the client's error unchanged; the message does not count as sent.
     pub async fn publish<S: ToSubject>(
         &self,
         subject: S,
@@ -68,10 +63,9 @@ impl Context {
         self.send_publish(subject, PublishMessage::build().payload(payload)).await
     }
 
-    /// [`publish`](Self::publish) with headers.
+    /// Publishes a message with headers.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Errors and cancel safety: as [`publish`](Self::publish).
     pub async fn publish_with_headers<S: ToSubject>(
         &self,
         subject: S,
@@ -81,81 +75,113 @@ impl Context {
         self.send_publish(subject, PublishMessage::build().payload(payload).headers(headers)).await
     }
 
-    /// [`publish`](Self::publish) with JetStream's own headers.
+    /// Publishes a message with JetStream's own headers.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Errors and cancel safety: as [`publish`](Self::publish).
     pub async fn send_publish<S: ToSubject>(
         &self,
         subject: S,
         publish: PublishMessage,
     ) -> Result<PublishAckFuture, PublishError> {
-        self.send(publish.outbound_message(subject).into(), None).await
+        self.send(publish.outbound_message(subject), None).await
     }
 
-    /// [`publish`](Self::publish) for a message that was created in `creation`, which it carries
-    /// away instead of the send span's context; the send span links to it (rule R9).
+    /// Publishes a message that was created in `creation`: it carries that context instead of the
+    /// send span's, and the send span links to it.
     ///
-    /// # Errors
-    /// Those of the client.
-    pub async fn publish_created(
+    /// Errors and cancel safety: as [`publish`](Self::publish).
+    pub async fn publish_with_context(
         &self,
         message: StreamOutboundMessage,
         creation: &CreationContext,
     ) -> Result<PublishAckFuture, PublishError> {
-        self.send(message.into(), Some(creation)).await
+        self.send(message, Some(creation)).await
     }
 
     /// Publishes messages as one batch: a create span for each, and one send span that links to
-    /// all of them and ends with the last acknowledgement (rule R7).
+    /// all of them and ends with the last acknowledgement. The results are in the order of the
+    /// messages.
     ///
-    /// The results are in the order of the messages. Cancel safety: what the client has taken is
-    /// sent; the rest is not.
+    /// Cancel safety: what the client has taken is sent; the rest is not, and is told as
+    /// `cancelled`.
     ///
     /// # Errors
-    /// For each message those of the client.
+    /// Returns the client's error for each message that it refused or that was not acknowledged.
     pub async fn publish_batch(
         &self,
         messages: impl IntoIterator<Item = StreamOutboundMessage>,
     ) -> Vec<Result<PublishAck, PublishError>> {
-        let mut messages: Vec<OutboundMessage> = messages.into_iter().map(Into::into).collect();
-        let mut answers = Answers::to(&mut messages, self.client.connection());
-        for message in messages {
-            let mut publish = pin!(self.context.publish_message(stored(message)));
-            poll_fn(|context| {
-                if let Poll::Ready(taken) = publish.as_mut().poll(context) {
-                    answers.expect(taken, context);
-                    return Poll::Ready(());
-                }
-                // The client may have no room before others are answered.
+        let connection = self.client.connection();
+        let outgoing = |message: StreamOutboundMessage| connection.outgoing(message.into());
+        let messages = messages.into_iter().map(outgoing).collect();
+        let mut answers = Answers::default();
+        for (message, operation) in connection.send_batch(semconv::PUBLISH, messages) {
+            let mut handing_over = pin!(self.hand_over(message, operation));
+            let taken = poll_fn(|context| {
+                // The client may have no room before earlier messages are answered.
                 let _ = answers.poll(context);
-                Poll::Pending
-            })
-            .await;
+                handing_over.as_mut().poll(context)
+            });
+            let taken = taken.await;
+            answers.expect(taken);
         }
         poll_fn(|context| answers.poll(context)).await;
         answers.into_results()
     }
 
-    /// The client that it was made with.
+    async fn send(
+        &self,
+        message: StreamOutboundMessage,
+        creation: Option<&CreationContext>,
+    ) -> Result<PublishAckFuture, PublishError> {
+        let connection = self.client.connection();
+        let (message, operation) = connection.send(semconv::PUBLISH, message.into(), creation);
+        self.hand_over(message, operation).await
+    }
+
+    async fn hand_over(
+        &self,
+        message: OutboundMessage,
+        mut operation: ActiveOperation,
+    ) -> Result<PublishAckFuture, PublishError> {
+        let OutboundMessage { subject, payload, headers, .. } = message;
+        let message = StreamOutboundMessage::new(subject, payload, headers);
+        let connection = self.client.connection();
+        match self.bare.publish_message(message).await {
+            Ok(answer) => {
+                operation.handed_over();
+                let operation = connection.is_enabled().then_some(operation);
+                Ok(PublishAckFuture { answer, operation })
+            }
+            Err(error) => {
+                connection.reject(operation, &error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Returns the client that the context was made with.
     pub fn client(&self) -> Client {
         self.client.clone()
     }
 
-    /// The client's own context. What is published through it is not instrumented.
-    pub const fn get_ref(&self) -> &bare::Context {
-        &self.context
-    }
-
-    /// The client's own context.
-    pub fn into_inner(self) -> bare::Context {
-        self.context
+    /// Does as the client's method of this name. What it returns is instrumented.
+    ///
+    /// Cancel safety: may be dropped and called again.
+    ///
+    /// # Errors
+    /// Returns the client's error unchanged.
+    pub async fn get_stream_no_info<T: AsRef<str>>(
+        &self,
+        stream: T,
+    ) -> Result<Stream<()>, GetStreamError> {
+        let found = self.bare.get_stream_no_info(stream.as_ref()).await;
+        found.map(|found| Stream::wrap_named(found, stream.as_ref(), &self.client))
     }
 
     answers! {
         create_stream[S](config: S) -> Stream<Info>, CreateStreamError, [Config: From<S>];
         get_stream[T: AsRef<str>](stream: T) -> Stream<Info>, GetStreamError, [];
-        get_stream_no_info[T: AsRef<str>](stream: T) -> Stream<()>, GetStreamError, [];
         get_or_create_stream[S](config: S) -> Stream<Info>, CreateStreamError, [S: Into<Config>];
         get_consumer_from_stream[
             T: FromConsumer + IntoConsumerConfig, C: AsRef<str>, S: AsRef<str>
@@ -172,43 +198,20 @@ impl Context {
             config: C, stream: S
         ) -> Consumer<C>, ConsumerCreateStrictError, [];
     }
-
-    async fn send(
-        &self,
-        mut message: OutboundMessage,
-        creation: Option<&CreationContext>,
-    ) -> Result<PublishAckFuture, PublishError> {
-        let connection = self.client.connection();
-        let mut operation = connection.send(semconv::PUBLISH, &mut message, creation);
-        match self.context.publish_message(stored(message)).await {
-            Ok(answer) => {
-                operation.handed_over();
-                Ok(PublishAckFuture { answer, operation })
-            }
-            Err(error) => {
-                operation.reject(error.failure());
-                Err(error)
-            }
-        }
-    }
 }
 
-fn stored(message: OutboundMessage) -> StreamOutboundMessage {
-    StreamOutboundMessage::new(message.subject, message.payload, message.headers)
-}
-
-impl Deref for Context {
-    type Target = bare::Context;
-
-    fn deref(&self) -> &Self::Target {
-        &self.context
-    }
-}
-
-/// For the client's options, which are set on an existing context.
+/// Gives access to the client's options, which are set on an existing context.
 impl DerefMut for Context {
     fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.context
+        &mut self.bare
+    }
+}
+
+/// Wraps a context, with the default instrumentation.
+impl From<bare::Context> for Context {
+    fn from(context: bare::Context) -> Self {
+        let client = context.client().into();
+        Self { bare: context, client }
     }
 }
 
@@ -233,13 +236,13 @@ impl client::traits::Requester for Context {
         subject: S,
         request: Request,
     ) -> Result<::async_nats::Message, client::RequestError> {
-        let reply = self.client.ask(&self.context, subject.to_subject(), request).await;
+        let reply = self.client.ask(&self.bare, subject.to_subject(), request).await;
         reply.map(crate::Message::into_inner)
     }
 }
 
 impl traits::TimeoutProvider for Context {
     fn timeout(&self) -> Duration {
-        traits::TimeoutProvider::timeout(&self.context)
+        traits::TimeoutProvider::timeout(&self.bare)
     }
 }

@@ -1,88 +1,114 @@
 //! Messages of JetStream, and how they are settled.
 //!
-//! Mirrors [`async_nats::jetstream::message`].
+//! Mirrors [`async_nats::jetstream::message`]. A [`Message`] can be made from the client's own, to
+//! test a handler or for a message that another library received:
+//!
+//! ```
+//! use otel_messaging_async_nats::{bare, jetstream::Message};
+//!
+//! async fn handle(order: &Message) -> Result<usize, std::fmt::Error> {
+//!     Ok(order.payload.len())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A client that needs no server.
+//! let client = bare::ConnectOptions::new().retry_on_initial_connect().connect("127.0.0.1").await?;
+//! let message = bare::Message {
+//!     subject: "orders.7".into(),
+//!     reply: Some("$JS.ACK.ORDERS.billing.1.7.7.1700000000000000000.0".into()),
+//!     payload: "7 apples".into(),
+//!     headers: None,
+//!     status: None,
+//!     description: None,
+//!     length: 8,
+//! };
+//! let order = Message::from(bare::jetstream::Message { message, context: bare::jetstream::new(client) });
+//! assert_eq!(order.process(handle(&order)).await, Ok(8));
+//! # Ok(())
+//! # }
+//! ```
 
 pub use ::async_nats::jetstream::message::*;
-use ::async_nats::{
-    Error, HeaderMap, HeaderValue, Subject, header::NATS_STREAM, jetstream::message as bare,
-};
+use ::async_nats::{Error, HeaderMap, Subject, jetstream::message as bare, message as core};
 use bytes::Bytes;
-use otel_messaging_core::{Operation, Received, process_methods};
+use otel_messaging_core::{Received, client::process_methods};
 
 use crate::{
-    failure,
-    message::{Delivered, Readable, received},
-    semconv,
+    message::{Delivered, Place, Readable, received},
+    settle,
 };
 
 /// [`async_nats::jetstream::Message`](bare::Message) with its creation context.
 ///
-/// It dereferences to the client's own. Each way to settle it has a span, which links to the
-/// message's creation context; [`AckKind::Progress`] settles nothing and has none.
+/// It dereferences to the client's own. A clone is the same message: it is counted as consumed
+/// once. Each way to settle it has a span, which links to the message's creation context;
+/// [`AckKind::Progress`] settles nothing and has none.
 #[derive(Debug)]
 pub struct Message(Received<Delivered<bare::Message>>);
 
 impl Message {
     process_methods!();
 
-    /// Acknowledges the message. The span ends when the client has taken that: no server answers.
+    /// Acknowledges the message. The span ends when the client has taken that, as no server
+    /// answers.
+    ///
+    /// Cancel safety: dropped before the client took it, nothing is settled, and the span ends as
+    /// `cancelled`.
     ///
     /// # Errors
-    /// Those of the client.
+    /// Returns the client's error unchanged.
     pub async fn ack(&self) -> Result<(), Error> {
-        self.settle(Some(semconv::ACK), self.get_ref().ack()).await
+        settle::ack(&self.0, AckKind::Ack, self.get_ref().ack()).await
     }
 
-    /// [`ack`](Self::ack) or another answer to the delivery.
+    /// Settles the message in one of several ways.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Errors and cancel safety: as [`ack`](Self::ack).
     pub async fn ack_with(&self, kind: AckKind) -> Result<(), Error> {
-        self.settle(operation(kind), self.get_ref().ack_with(kind)).await
+        settle::ack(&self.0, kind, self.get_ref().ack_with(kind)).await
     }
 
-    /// [`ack`](Self::ack), whose span ends when the server has confirmed it.
+    /// Acknowledges the message and waits until the server confirms it, which ends the span.
+    ///
+    /// Cancel safety: dropped while it waits for the server, the message is settled, and the span
+    /// ends without an error. Dropped before the client took it, the span ends as `cancelled`.
     ///
     /// # Errors
-    /// Those of the client.
+    /// Returns the client's error unchanged.
     pub async fn double_ack(&self) -> Result<(), Error> {
-        self.settle(Some(semconv::ACK), self.get_ref().double_ack()).await
+        self.double_ack_with(AckKind::Ack).await
     }
 
-    /// [`double_ack`](Self::double_ack) or another answer to the delivery.
+    /// Settles the message in one of several ways and waits until the server confirms it.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Errors and cancel safety: as [`double_ack`](Self::double_ack).
     pub async fn double_ack_with(&self, kind: AckKind) -> Result<(), Error> {
-        self.settle(operation(kind), self.get_ref().double_ack_with(kind)).await
+        settle::double_ack(&self.0, kind).await
     }
 
-    /// The message, and apart from it what acknowledges it.
+    /// Splits the message from what settles it, so that its payload can be dropped before.
     pub fn split(self) -> (crate::Message, Acker) {
         let acker = self.0.map_ref(|delivered| {
-            let mut delivered = delivered.clone();
-            let message = &mut delivered.message.message;
-            (message.payload, message.headers) = (Bytes::new(), None);
-            delivered
+            let core::Message { subject, reply, status, description, length, .. } =
+                &*delivered.bare;
+            let message = core::Message {
+                subject: subject.clone(),
+                reply: reply.clone(),
+                payload: Bytes::new(),
+                headers: None,
+                status: *status,
+                description: description.clone(),
+                length: *length,
+            };
+            let bare = bare::Message { message, context: delivered.bare.context.clone() };
+            Delivered { bare, origin: delivered.origin.clone(), place: delivered.place }
         });
-        let message = self.0.map(|Delivered { mut message, facts, .. }| {
-            let ack = message.message.reply.take();
-            Delivered { message: message.message, facts, ack }
+        let message = self.0.map(|Delivered { mut bare, origin, place }| {
+            bare.message.reply = None;
+            Delivered { bare: bare.message, origin, place }
         });
-        (message.into(), Acker(Self(acker)))
-    }
-
-    async fn settle(
-        &self,
-        operation: Option<Operation>,
-        answer: impl Future<Output = Result<(), Error>>,
-    ) -> Result<(), Error> {
-        let operation = operation.map(|operation| self.0.settle(operation));
-        let result = answer.await;
-        if let Some(operation) = operation {
-            failure::end(operation, &result);
-        }
-        result
+        (crate::Message::new(message), Acker(Self(acker)))
     }
 }
 
@@ -94,25 +120,16 @@ impl Clone for Message {
     }
 }
 
-/// What an answer to a delivery is called, unless it only asks for time.
-const fn operation(kind: AckKind) -> Option<Operation> {
-    match kind {
-        AckKind::Ack | AckKind::Next => Some(semconv::ACK),
-        AckKind::Nak(_) => Some(semconv::NAK),
-        AckKind::Term => Some(semconv::TERM),
-        AckKind::Progress => None,
-    }
-}
-
-/// Without the means to settle it.
+/// Takes the message without the means to settle it.
 impl From<Message> for crate::Message {
     fn from(message: Message) -> Self {
-        let core = |Delivered { message: bare::Message { message, .. }, facts, ack }| Delivered {
-            message,
-            facts,
-            ack,
-        };
-        message.0.map(core).into()
+        Self::new(message.0.map(
+            |Delivered { bare: bare::Message { message, .. }, origin, place }| Delivered {
+                bare: message,
+                origin,
+                place,
+            },
+        ))
     }
 }
 
@@ -129,52 +146,40 @@ impl Readable for bare::Message {
         &self.payload
     }
 
-    fn place(&self) -> Option<(u64, u64)> {
+    fn place(&self) -> Option<Place> {
         self.message.place()
     }
 }
 
-/// [`async_nats::jetstream::message::Acker`](bare::Acker), instrumented: what a message was
-/// [split](Message::split) from, to settle it by.
+/// [`async_nats::jetstream::message::Acker`](bare::Acker), instrumented: settles a message that was
+/// [split](Message::split) from it.
 #[derive(Debug)]
 pub struct Acker(Message);
 
 impl Acker {
-    /// As [`Message::ack`].
-    ///
-    /// # Errors
-    /// Those of the client.
+    /// Does as [`Message::ack`], also in errors and cancel safety.
     pub async fn ack(&self) -> Result<(), Error> {
         self.0.ack().await
     }
 
-    /// As [`Message::ack_with`].
-    ///
-    /// # Errors
-    /// Those of the client.
+    /// Does as [`Message::ack_with`], also in errors and cancel safety.
     pub async fn ack_with(&self, kind: AckKind) -> Result<(), Error> {
         self.0.ack_with(kind).await
     }
 
-    /// As [`Message::double_ack`].
-    ///
-    /// # Errors
-    /// Those of the client.
+    /// Does as [`Message::double_ack`], also in errors and cancel safety.
     pub async fn double_ack(&self) -> Result<(), Error> {
         self.0.double_ack().await
     }
 
-    /// As [`Message::double_ack_with`].
-    ///
-    /// # Errors
-    /// Those of the client.
+    /// Does as [`Message::double_ack_with`], also in errors and cancel safety.
     pub async fn double_ack_with(&self, kind: AckKind) -> Result<(), Error> {
         self.0.double_ack_with(kind).await
     }
 }
 
 /// [`async_nats::jetstream::message::StreamMessage`](bare::StreamMessage), a message that was read
-/// from where it is stored, with the context of whoever wrote it.
+/// from where it is stored, with the context of the span that wrote it.
 ///
 /// That may be long ago: it is linked and never a parent. So such a message is processed as a
 /// [`Batch`](otel_messaging_core::Batch), alone or with others.
@@ -196,11 +201,7 @@ impl Readable for bare::StreamMessage {
         &self.payload
     }
 
-    fn place(&self) -> Option<(u64, u64)> {
-        Some((1, self.sequence))
-    }
-
-    fn stream(&self) -> Option<&str> {
-        self.headers.get_last(NATS_STREAM).map(HeaderValue::as_str)
+    fn place(&self) -> Option<Place> {
+        Some(Place { deliveries: 1, sequence: self.sequence })
     }
 }

@@ -1,28 +1,33 @@
-//! Streams, through which consumers are found and stored messages are read.
+//! Streams: finds their consumers and reads their messages.
 //!
 //! Mirrors [`async_nats::jetstream::stream`].
 
-use std::ops::{Deref, DerefMut};
+use std::ops::DerefMut;
 
 use ::async_nats::jetstream::stream as bare;
 pub use ::async_nats::jetstream::stream::*;
+use otel_messaging_core::client::wrapper;
 
 use super::{
     consumer::{Consumer, FromConsumer, IntoConsumerConfig},
     message::StreamMessage,
 };
-use crate::{Client, failure::Classify as _, semconv};
+use crate::{Client, semconv, server::Connection};
 
 /// [`async_nats::jetstream::stream::Stream`](bare::Stream), whose consumers are instrumented.
 ///
 /// It dereferences to the client's own.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Stream<T = Info> {
-    stream: bare::Stream<T>,
+    bare: bare::Stream<T>,
     client: Client,
+    /// As this stream uses it.
+    connection: Connection,
 }
 
-/// Methods of the client's whose answer is wrapped.
+wrapper!(Stream[T]: bare::Stream<T>);
+
+/// Defines methods of the client's whose answer is wrapped.
 macro_rules! answers {
     ($(
         $(#[$meta:meta])*
@@ -30,10 +35,12 @@ macro_rules! answers {
             -> $answer:ident<$of:ty>, $error:ty, [$($bounds:tt)*];
     )*) => {
         $(
-            /// The client's method of this name. What it answers is instrumented.
+            /// Does as the client's method of this name. What it returns is instrumented.
+            ///
+            /// Cancel safety: dropped while it waits, the server may have done it.
             ///
             /// # Errors
-            /// Those of the client.
+            /// Returns the client's error unchanged.
             $(#[$meta])*
             pub async fn $name<$($generics)*>(
                 &self,
@@ -43,42 +50,57 @@ macro_rules! answers {
                 $($bounds)*
             {
                 let answer = self.get_ref().$name($($argument),*).await;
-                answer.map(|answer| $answer::new(answer, &self.client))
+                answer.map(|answer| $answer::wrap(answer, &self.client))
             }
         )*
     };
 }
 pub(super) use answers;
 
-/// Methods of the client's that read a stored message.
+/// Defines methods of the client's that read a stored message.
 macro_rules! reads {
     ($($name:ident[$($generics:tt)*]($($argument:ident: $type:ty),*), $error:ty;)*) => {
         $(
-            /// Reads a stored message, with a receive span that links to the one that wrote it.
+            /// Reads a stored message, with a receive span that links to the span which wrote it.
+            ///
+            /// Cancel safety: dropped while it waits, there is no message and no span.
             ///
             /// # Errors
-            /// Those of the client, each with a failed receive span.
+            /// Returns the client's error unchanged, with a failed receive span.
             pub async fn $name<$($generics)*>(
                 &self,
                 $($argument: $type),*
             ) -> Result<StreamMessage, $error> {
-                let connection = self.client.connection();
-                let clock = connection.endpoint().clock();
-                let result = self.stream.$name($($argument),*).await;
-                if let Err(error) = &result {
-                    let endpoint = connection.endpoint();
-                    endpoint.receive_failed(semconv::GET, clock, None, error.failure());
+                let connection = &self.connection;
+                let clock = connection.instrumenter().clock();
+                match self.bare.$name($($argument),*).await {
+                    Ok(message) => {
+                        Ok(StreamMessage::new(connection.receive(semconv::GET, clock, message)))
+                    }
+                    Err(error) => {
+                        connection.receive_failed(semconv::GET, clock, &error);
+                        Err(error)
+                    }
                 }
-                result.map(|message| connection.receive(semconv::GET, clock, message).into())
             }
         )*
     };
 }
 
+impl Stream {
+    /// Wraps a stream, which then works as the instrumentation of `client` says.
+    pub fn wrap(stream: bare::Stream, client: &Client) -> Self {
+        let connection = client.connection();
+        let connection = connection.receiving("", None, Some(&stream.cached_info().config.name));
+        Self { bare: stream, client: client.clone(), connection }
+    }
+}
+
 impl<T> Stream<T> {
-    /// Wraps a stream that works as the instrumentation of `client` says.
-    pub fn new(stream: bare::Stream<T>, client: &Client) -> Self {
-        Self { stream, client: client.clone() }
+    /// Wraps a stream that does not know its name; see [`wrap`](Stream::wrap).
+    pub fn wrap_named(stream: bare::Stream<T>, name: &str, client: &Client) -> Self {
+        let connection = client.connection().receiving("", None, Some(name));
+        Self { bare: stream, client: client.clone(), connection }
     }
 
     answers! {
@@ -108,28 +130,10 @@ impl<T> Stream<T> {
         get_next_raw_message_by_subject[S: AsRef<str>](subject: S), LastRawMessageError;
         get_last_raw_message_by_subject[](subject: &str), LastRawMessageError;
     }
-
-    /// The client's own stream. What is read through it is not instrumented.
-    pub const fn get_ref(&self) -> &bare::Stream<T> {
-        &self.stream
-    }
-
-    /// The client's own stream.
-    pub fn into_inner(self) -> bare::Stream<T> {
-        self.stream
-    }
-}
-
-impl<T> Deref for Stream<T> {
-    type Target = bare::Stream<T>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.stream
-    }
 }
 
 impl<T> DerefMut for Stream<T> {
     fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.stream
+        &mut self.bare
     }
 }

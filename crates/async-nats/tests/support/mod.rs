@@ -1,21 +1,26 @@
-//! A server in this process, and what the telemetry of this crate looks like on it.
+//! A server in this process, and the telemetry that this crate should record on it.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub(crate) mod server;
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
+use futures::FutureExt as _;
 use opentelemetry::{InstrumentationScope, trace::SpanKind};
 use otel_messaging_async_nats::{
     Client, ConnectOptions,
-    otel::{Instrumentation, Propagation, builder::InstrumentationBuilder, semconv},
+    connection::State,
+    otel::{Instrumentation, InstrumentationBuilder, Propagation, semconv},
 };
 use otel_messaging_testing::{
     attributes::ExpectedValue,
     spans::{ExpectedSpan, span},
     telemetry::Telemetry,
 };
-use server::Server;
+use server::{Info, Server, until};
 
 pub(crate) type Attribute = (&'static str, ExpectedValue);
 
@@ -52,6 +57,13 @@ impl Nats {
         Self { server, telemetry, instrumentation, client }
     }
 
+    /// A client whose queue is full for good: its server is gone.
+    pub(crate) async fn stalled() -> Self {
+        let nats = Self::new().await;
+        let client = stalled(&nats.server, &nats.instrumentation).await;
+        Self { client, ..nats }
+    }
+
     /// The attributes of every span of an operation.
     pub(crate) fn attributes(
         &self,
@@ -74,7 +86,14 @@ impl Nats {
         attributes
     }
 
-    /// A span of a send to `subject`.
+    /// The labels of every counter of an operation on `subject`.
+    pub(crate) fn metric_labels(&self, operation: &'static str, subject: &str) -> Vec<Attribute> {
+        let mut labels = self.attributes(operation, "", Some(subject));
+        labels.retain(|(key, _)| ![semconv::CLIENT_ID, semconv::OPERATION_TYPE].contains(key));
+        labels
+    }
+
+    /// The span of publishing to `subject`.
     pub(crate) fn publish(&self, subject: &str) -> ExpectedSpan {
         let attributes = self.attributes("publish", "send", Some(subject));
         span(format!("publish {subject}")).kind(SpanKind::Producer).attributes(attributes)
@@ -98,6 +117,24 @@ pub(crate) async fn connect(server: &Server, instrumentation: &Instrumentation) 
     let client =
         Client::connect(format!("127.0.0.1:{}", server.port), options, instrumentation).await;
     client.expect("the client connects")
+}
+
+/// Connects to a server that calls itself `server`, cuts the client off for good, and fills its
+/// queue.
+pub(crate) async fn stalled(server: &Server, instrumentation: &Instrumentation) -> Client {
+    let server = Server::telling(Info { port: Some(server.port), ..Info::DEFAULT }).await;
+    let is_connected = AtomicBool::new(false);
+    let delay = move |_| {
+        let is_first = !is_connected.swap(true, Ordering::Relaxed);
+        if is_first { Duration::ZERO } else { Duration::from_secs(3600) }
+    };
+    let options = ConnectOptions::new().client_capacity(1).reconnect_delay_callback(delay);
+    let client = Client::connect(format!("127.0.0.1:{}", server.port), options, instrumentation);
+    let client = client.await.expect("the client connects");
+    server.cut();
+    until(|| (client.connection_state() != State::Connected).then_some(())).await;
+    while client.get_ref().publish("filler", "".into()).now_or_never().is_some() {}
+    client
 }
 
 pub(crate) fn scope() -> InstrumentationScope {

@@ -1,5 +1,5 @@
-//! A NATS server of one file: enough of the protocol for subjects, headers and replies, and more
-//! than a real one would let through.
+//! A NATS server in this process: enough of the protocol for subjects, headers and replies. It lets
+//! through more than a real one would.
 
 use std::sync::{
     Arc, Mutex,
@@ -17,7 +17,7 @@ use tokio::{
 
 use super::PATIENCE;
 
-/// What a client published.
+/// A message that a client published.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Published {
     pub(crate) subject: String,
@@ -28,7 +28,7 @@ pub(crate) struct Published {
 }
 
 impl Published {
-    /// The lines of the headers, in the order of the alphabet: the client keeps no other.
+    /// Returns the lines of the headers, sorted: the client keeps no order.
     pub(crate) fn lines(&self) -> Vec<&str> {
         let text = str::from_utf8(&self.headers).expect("it is text");
         let mut lines: Vec<_> =
@@ -38,22 +38,31 @@ impl Published {
     }
 }
 
-/// A server that is gone when it is dropped.
+/// A server. It ends when it is dropped.
 pub(crate) struct Server {
     state: Arc<State>,
     pub(crate) port: u16,
 }
 
+/// What a server tells its clients.
+pub(crate) struct Info {
+    pub(crate) host: &'static str,
+    /// Its own port, unless another is given.
+    pub(crate) port: Option<u16>,
+    pub(crate) max_payload: usize,
+}
+
+impl Info {
+    pub(crate) const DEFAULT: Self = Self { host: "127.0.0.1", port: None, max_payload: 1 << 20 };
+}
+
 struct State {
-    /// The host that it tells its clients.
-    host: String,
-    max_payload: usize,
+    info: Info,
     subscriptions: Mutex<Vec<Subscription>>,
     published: Mutex<Vec<Published>>,
     clients: AtomicU64,
-    /// How many of them are gone.
     gone: AtomicU64,
-    /// How often all clients were cut off.
+    /// Counts how often all clients were cut off.
     cuts: watch::Sender<u64>,
 }
 
@@ -66,15 +75,14 @@ struct Subscription {
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        Self::telling("127.0.0.1", 1 << 20).await
+        Self::telling(Info::DEFAULT).await
     }
 
-    pub(crate) async fn telling(host: &str, max_payload: usize) -> Self {
+    pub(crate) async fn telling(info: Info) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a port");
         let port = listener.local_addr().expect("it is bound").port();
         let state = Arc::new(State {
-            host: host.to_owned(),
-            max_payload,
+            info,
             subscriptions: Mutex::default(),
             published: Mutex::default(),
             clients: AtomicU64::new(0),
@@ -90,9 +98,15 @@ impl Server {
         Self { state, port }
     }
 
-    /// Cuts all clients off; they may come again.
+    /// Cuts all clients off. They may connect again.
     pub(crate) fn cut(&self) {
         self.state.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Waits until the server has a subscription.
+    pub(crate) async fn is_subscribed(&self) {
+        let is_empty = || self.state.subscriptions.lock().unwrap().is_empty();
+        until(|| (!is_empty()).then_some(())).await;
     }
 
     /// Waits until a client is gone.
@@ -100,12 +114,28 @@ impl Server {
         until(|| (self.state.gone.load(Ordering::Relaxed) > 0).then_some(())).await;
     }
 
-    /// Sends this to all who have subscribed to the subject, whatever it is, once there is somebody.
+    /// Sends a message to all subscriptions of its subject, once there is one.
     pub(crate) async fn deliver(&self, subject: &str, reply: &str, headers: &[u8], payload: &[u8]) {
-        until(|| self.state.deliver(subject, reply, headers, payload).then_some(())).await;
+        self.deliver_to(subject, subject, reply, headers, payload).await;
     }
 
-    /// What was published, once that is so many messages.
+    /// Sends a message of any subject to all subscriptions of `to`, as JetStream does.
+    pub(crate) async fn deliver_to(
+        &self,
+        to: &str,
+        subject: &str,
+        reply: &str,
+        headers: &[u8],
+        payload: &[u8],
+    ) {
+        until(|| self.state.deliver(to, subject, reply, headers, payload).then_some(())).await;
+    }
+
+    pub(crate) fn published_so_far(&self) -> Vec<Published> {
+        self.state.published.lock().unwrap().clone()
+    }
+
+    /// Returns what was published, once there are `count` messages.
     pub(crate) async fn published(&self, count: usize) -> Vec<Published> {
         let published = until(|| {
             let published = self.state.published.lock().unwrap();
@@ -117,8 +147,8 @@ impl Server {
     }
 }
 
-/// Waits for what `look` finds.
-async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+/// Waits until `look` finds something.
+pub(crate) async fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let found = async {
         loop {
             match look() {
@@ -134,7 +164,8 @@ impl State {
     async fn serve(self: Arc<Self>, stream: TcpStream, port: u16) {
         let id = self.clients.fetch_add(1, Ordering::Relaxed) + 1;
         let (reader, mut writer) = stream.into_split();
-        let (host, max) = (&self.host, self.max_payload);
+        let Info { host, port: other, max_payload: max } = self.info;
+        let port = other.unwrap_or(port);
         let info = format!(
             "INFO {{\"server_id\":\"S\",\"version\":\"2.15.0\",\"host\":\"{host}\",\"port\":{port},\
              \"headers\":true,\"max_payload\":{max},\"client_id\":{id}}}\r\n"
@@ -154,7 +185,7 @@ impl State {
         self.gone.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Until the client is gone.
+    /// Serves a client until it is gone.
     async fn read(
         &self,
         client: u64,
@@ -194,7 +225,7 @@ impl State {
     }
 
     fn publish(&self, subject: &str, reply: Option<&str>, headers: &[u8], payload: Vec<u8>) {
-        let heard = self.deliver(subject, reply.unwrap_or_default(), headers, &payload);
+        let heard = self.deliver(subject, subject, reply.unwrap_or_default(), headers, &payload);
         self.published.lock().unwrap().push(Published {
             subject: subject.to_owned(),
             reply: reply.map(str::to_owned),
@@ -202,15 +233,22 @@ impl State {
             payload,
         });
         if let (false, Some(reply)) = (heard, reply) {
-            self.deliver(reply, "", b"NATS/1.0 503\r\n\r\n", b"");
+            self.deliver(reply, reply, "", b"NATS/1.0 503\r\n\r\n", b"");
         }
     }
 
-    fn deliver(&self, subject: &str, reply: &str, headers: &[u8], payload: &[u8]) -> bool {
+    fn deliver(
+        &self,
+        to: &str,
+        subject: &str,
+        reply: &str,
+        headers: &[u8],
+        payload: &[u8],
+    ) -> bool {
         let mut heard = false;
         let (all, own) = (headers.len() + payload.len(), headers.len());
         for one in self.subscriptions.lock().unwrap().iter() {
-            if !matches(&one.subject, subject) {
+            if !matches(&one.subject, to) {
                 continue;
             }
             let mut message = if headers.is_empty() {
@@ -236,7 +274,7 @@ async fn write(mut writer: OwnedWriteHalf, mut outgoing: mpsc::UnboundedReceiver
     }
 }
 
-/// So many bytes, and the end of the line.
+/// Reads `size` bytes and the end of the line.
 async fn body(reader: &mut BufReader<OwnedReadHalf>, size: usize) -> Option<Vec<u8>> {
     let mut body = vec![0; size + 2];
     reader.read_exact(&mut body).await.ok()?;
@@ -244,7 +282,14 @@ async fn body(reader: &mut BufReader<OwnedReadHalf>, size: usize) -> Option<Vec<
     Some(body)
 }
 
+/// The subject of a subscription that gets the messages of all subjects without a wildcard, as a
+/// consumer of JetStream does.
+pub(crate) const EVERYTHING: &str = "everything";
+
 fn matches(pattern: &str, subject: &str) -> bool {
+    if pattern == EVERYTHING {
+        return true;
+    }
     let mut subject = subject.split('.');
     for token in pattern.split('.') {
         match (token, subject.next()) {

@@ -51,13 +51,15 @@ impl<L> Batch<L> {
 impl<L: AsReceived> Batch<L> {
     process_forms! {
         /// Runs `future` inside ONE CONSUMER span for the whole batch, which links to every span that
-        /// sent a message.
+        /// sent a message. Make spans of your own inside `future`: one that is made before, as in
+        /// `process(work.instrument(info_span!("bill")))`, is apart from it. Write
+        /// `process(async { work.instrument(info_span!("bill")).await })`.
         ///
         /// The span starts at the first poll, is current inside `future` at every `.await`, and
         /// ends with the result: `()`, any `Result` or [`FailedMessages`](crate::FailedMessages).
         /// Its parent is the ambient span and the baggage is the ambient one; each message has its
         /// own context in `creation_context`. A panic ends the span as an error and goes on
-        /// unwinding. Create spans of your own inside `future`, not around it.
+        /// unwinding.
         ///
         /// Cancel safety: dropped before the end, the span ends as `cancelled`.
     }
@@ -70,7 +72,6 @@ mod process {
     use super::Batch;
     use crate::{
         ActiveOperation, AsReceived, Operation, OperationType, Received,
-        instrumenter::ambient,
         options::diagnostics::Diagnostic,
         span::{
             end::OperationState,
@@ -87,9 +88,9 @@ mod process {
             let Some(first) = self.messages.first() else { return ActiveOperation::none() };
             let instrumenter = first.as_received().instrumenter();
             let Some(inner) = &instrumenter.0 else { return ActiveOperation::none() };
-            let Some(ambient) = ambient() else { return ActiveOperation::none() };
+            let Some(ambient) = inner.ambient() else { return ActiveOperation::none() };
             let messages = || self.messages.iter().map(AsReceived::as_received);
-            let wants_span = inner.providers.may_want_span(&inner.settings);
+            let wants_span = inner.providers.may_want_process_span(&inner.settings);
             let common =
                 Common::of(OperationType::Process, messages().map(Received::get_ref), wants_span);
             let links = |skip| {
@@ -104,8 +105,8 @@ mod process {
             let members = Members { count: self.messages.len(), common: &common, links: &links };
             let subject = Subject::Batch(&members);
             let state = Start::new(inner, Operation::PROCESS, subject, true).begin(&ambient);
-            let own = state.as_ref().and_then(OperationState::own_span_context);
-            let is_first = |message: &&Received<_>| message.context.count(own);
+            let own = state.as_ref().and_then(OperationState::span_context);
+            let is_first = |message: &&Received<_>| message.context.count(own.as_ref());
             let first_times = messages().filter(is_first).count() as u64;
             let Some(mut state) = state else { return ActiveOperation::none() };
             state.count(first_times);

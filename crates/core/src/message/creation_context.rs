@@ -8,7 +8,7 @@ use opentelemetry::{
     trace::{SpanContext, TraceContextExt},
 };
 
-use crate::options::w3c;
+use crate::{instrumenter::ambient, options::w3c};
 
 /// A message's creation context: the span that sent it, and the baggage it came with.
 ///
@@ -37,7 +37,7 @@ impl CreationContext {
 
     /// Captures the ambient span and baggage.
     pub fn current() -> Self {
-        Context::map_current(Self::from_context)
+        Self::from_context(&ambient())
     }
 
     /// Captures the span and the baggage of `context`.

@@ -5,8 +5,12 @@ use std::mem;
 use opentelemetry::{Context, trace::SpanContext};
 
 use crate::{
-    Failure, Outcome, batch::share::Share, client::AttributeValue, client::Processing,
-    span::end::OperationState,
+    Failure, Outcome,
+    batch::share::Share,
+    client::AttributeValue,
+    client::Processing,
+    instrumenter::ambient,
+    span::{end::OperationState, innermost},
 };
 
 /// The guard of a running operation: its span and its metrics.
@@ -78,7 +82,7 @@ impl ActiveOperation {
     /// Never hold an attached guard of it over an `.await`: use
     /// [`opentelemetry::context::FutureExt::with_context`].
     pub fn context(&self) -> Context {
-        self.own_context().cloned().unwrap_or_else(Context::current)
+        self.own_context().cloned().unwrap_or_else(ambient)
     }
 
     /// Returns the span's context; invalid if the operation has no span. A send span that does not
@@ -136,8 +140,11 @@ impl ActiveOperation {
 
     /// Calls `work` with the operation's context current.
     pub fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
-        let _current = self.own_context().map(|context| context.clone().attach());
-        work()
+        match &self.0 {
+            State::Context(context) => innermost::in_scope(context.clone(), work),
+            State::Running(state) => state.in_scope(work),
+            State::None | State::Share(_) => work(),
+        }
     }
 
     /// Ends the operation successfully.

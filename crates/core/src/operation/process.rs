@@ -1,13 +1,13 @@
 //! Processing: the application works on a message.
 
-use opentelemetry::{Context, global::BoxedSpan, trace::TraceContextExt};
+use opentelemetry::{global::BoxedSpan, trace::TraceContextExt};
 
 use crate::{
     ActiveOperation, Operation, ProcessParent, Received,
     client::Message,
-    instrumenter::ambient,
     span::{
         end::OperationState,
+        innermost,
         start::{Start, Subject},
     },
 };
@@ -18,7 +18,7 @@ impl<M: Message> Received<M> {
     /// as `cancelled`.
     pub fn start_process(&self) -> ActiveOperation {
         let Some(inner) = &self.instrumenter().0 else { return ActiveOperation::none() };
-        let Some(ambient) = ambient() else { return ActiveOperation::none() };
+        let Some(ambient) = inner.ambient() else { return ActiveOperation::none() };
         let creation = self.creation_context();
         // Samplers and span processors see the message's baggage in the parent context.
         let ambient = creation.bring_baggage(ambient);
@@ -38,8 +38,8 @@ impl<M: Message> Received<M> {
         } else {
             start.begin(&ambient)
         };
-        let is_first =
-            self.context.count(state.as_ref().and_then(OperationState::own_span_context));
+        let own = state.as_ref().and_then(OperationState::span_context);
+        let is_first = self.context.count(own.as_ref());
         let context = |span: Option<BoxedSpan>| match span {
             Some(span) => ambient.with_span(span),
             // Without a span of its own, the message's context is propagated.
@@ -58,6 +58,5 @@ impl<M: Message> Received<M> {
 /// Calls `work` with an empty context, for callbacks that a client makes from within an unrelated
 /// call of the application.
 pub fn without_ambient<T>(work: impl FnOnce() -> T) -> T {
-    let _empty = Context::new().attach();
-    work()
+    innermost::detached(work)
 }

@@ -3,7 +3,6 @@
 use crate::{
     AsReceived, Destination, Failure, Instrumenter, Operation, ReceiveSpans, Received,
     client::{Clock, Message},
-    instrumenter::ambient,
     span::{
         links::{Common, Members, collect_links},
         start::{Start, Subject},
@@ -38,7 +37,7 @@ impl Instrumenter {
         if batch.is_empty() {
             return;
         }
-        let Some(ambient) = ambient() else { return };
+        let Some(ambient) = inner.ambient() else { return };
         let messages = || batch.iter().map(AsReceived::as_received);
         let is_wanted = inner.settings.receive_spans != ReceiveSpans::None;
         let wants_span = is_wanted && inner.providers.may_want_span(&inner.settings);
@@ -69,7 +68,7 @@ impl Instrumenter {
         failure: Failure,
     ) {
         let Some(inner) = &self.0 else { return };
-        let Some(ambient) = ambient() else { return };
+        let Some(ambient) = inner.ambient() else { return };
         let is_wanted = inner.settings.receive_spans != ReceiveSpans::None;
         let subject = Subject::Destination(destination);
         let mut start = Start::new(inner, operation, subject, is_wanted);
@@ -86,7 +85,7 @@ impl<M: Message> Received<M> {
     /// began at `clock`; counts the message as consumed.
     pub fn receive(&self, operation: Operation, clock: Clock) {
         let Some(inner) = &self.instrumenter().0 else { return };
-        let Some(ambient) = ambient() else { return };
+        let Some(ambient) = inner.ambient() else { return };
         let is_wanted = inner.settings.receive_spans == ReceiveSpans::All;
         let subject = Subject::Message(self.get_ref());
         let mut start = Start::new(inner, operation, subject, is_wanted);

@@ -11,7 +11,7 @@ use crate::{
     ActiveOperation, CreationContext, ExistingContext, Instrumenter, Operation,
     batch::share::Shares,
     client::OutgoingMessage,
-    instrumenter::{Inner, Started, ambient},
+    instrumenter::{Inner, Started},
     span::{
         end::OperationState,
         links::{Common, Members, collect_links},
@@ -49,7 +49,7 @@ impl Instrumenter {
             return self.send(operation, message);
         }
         let Some(inner) = &self.0 else { return ActiveOperation::none() };
-        let Some(ambient) = ambient() else { return ActiveOperation::none() };
+        let Some(ambient) = inner.ambient() else { return ActiveOperation::none() };
         let mut start = Start::new(inner, operation, Subject::Message(message), true);
         start.set_client();
         start.link(creation.span_context());
@@ -86,7 +86,7 @@ impl Inner {
         operation: Operation,
         message: &mut M,
     ) -> ActiveOperation {
-        let Some(ambient) = ambient() else { return ActiveOperation::none() };
+        let Some(ambient) = self.ambient() else { return ActiveOperation::none() };
         let existing = self.existing_context(message, &ambient);
         let mut start = Start::new(self, operation, Subject::Message(message), true);
         match &existing {
@@ -112,7 +112,7 @@ impl Inner {
         operation: Operation,
         messages: &mut [M],
     ) -> Option<OperationState> {
-        let ambient = ambient()?;
+        let ambient = self.ambient()?;
         let wants_span = self.providers.may_want_span(&self.settings);
         let started = Started::now(wants_span, self.providers.may_measure(&self.settings));
         let created: Vec<Created> =

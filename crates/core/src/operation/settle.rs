@@ -5,7 +5,6 @@ use opentelemetry::trace::TraceContextExt;
 use crate::{
     ActiveOperation, Destination, Instrumenter, Operation, Received,
     client::Message,
-    instrumenter::ambient,
     span::start::{Start, Subject},
 };
 
@@ -14,7 +13,7 @@ impl<M: Message> Received<M> {
     /// child of the ambient span, else of the one that processed the message first.
     pub fn settle(&self, operation: Operation) -> ActiveOperation {
         let Some(inner) = &self.instrumenter().0 else { return ActiveOperation::none() };
-        let Some(ambient) = ambient() else { return ActiveOperation::none() };
+        let Some(ambient) = inner.ambient() else { return ActiveOperation::none() };
         let is_wanted = inner.settings.settle_spans;
         let subject = Subject::Message(self.get_ref());
         let mut start = Start::new(inner, operation, subject, is_wanted);
@@ -37,7 +36,7 @@ impl Instrumenter {
         destination: Option<Destination<'_>>,
     ) -> ActiveOperation {
         let Some(inner) = &self.0 else { return ActiveOperation::none() };
-        let Some(ambient) = ambient() else { return ActiveOperation::none() };
+        let Some(ambient) = inner.ambient() else { return ActiveOperation::none() };
         let subject = Subject::Destination(destination);
         let mut start = Start::new(inner, operation, subject, inner.settings.settle_spans);
         ActiveOperation::running(start.begin(&ambient))

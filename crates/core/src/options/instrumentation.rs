@@ -109,6 +109,52 @@ impl InstrumentationBuilder {
         self
     }
 
+    /// Switches on or off that process spans are spans of `tracing`, recorded by its subscriber.
+    /// Default: on. Without the Cargo feature `tracing` it has no effect.
+    ///
+    /// It does not switch spans off: see [`with_tracing`](Self::with_tracing). While it is off, or
+    /// where the current subscriber records no such span (there is no layer of
+    /// `tracing-opentelemetry`, or a filter excludes it), a process span comes from the tracer
+    /// provider of this instrumentation, as all other spans do. Switch it off where the spans of a
+    /// library must not go where the application's go.
+    ///
+    /// A process span that is a span of `tracing` is what it is otherwise, except that
+    ///
+    /// - it goes to the layer's tracer provider, and has that tracer's scope name, version and
+    ///   schema URL;
+    /// - it has the layer's attributes: `code.file.path`, `code.module.name` and
+    ///   `code.line.number` are not set, `thread.id`, `thread.name`, `target` and, where asked for,
+    ///   `level` are. `busy_ns` and `idle_ns` are not recorded;
+    /// - an event of level ERROR inside it sets its status, as in every span of the layer's;
+    /// - its start is read from the clock by the layer, some microseconds after the start that the
+    ///   metric has. Its end is that of the metric.
+    ///
+    /// While it is on, what is *ambient* for all operations is the current span of `tracing` where
+    /// that is inside the current context. Without context activation
+    /// (`with_context_activation(false)` of the layer), an OpenTelemetry context that the
+    /// application makes current inside a span of `tracing` is told from one around it by its
+    /// trace only: if both are in one trace, the span of `tracing` counts as the inner one.
+    pub const fn with_subscriber_spans(mut self, enabled: bool) -> Self {
+        self.0.subscriber_spans = enabled && cfg!(feature = "tracing");
+        self
+    }
+
+    /// Sets the target of process spans that are spans of `tracing`, which filters look at. Each
+    /// distinct target is kept for the life of the process. Default: `otel_messaging`.
+    #[cfg(feature = "tracing")]
+    pub fn with_subscriber_target(mut self, target: impl Into<Cow<'static, str>>) -> Self {
+        self.0.process_callsite.target = target.into();
+        self
+    }
+
+    /// Sets the level of process spans that are spans of `tracing`, which filters look at. Default:
+    /// INFO.
+    #[cfg(feature = "tracing")]
+    pub const fn with_subscriber_level(mut self, level: tracing::Level) -> Self {
+        self.0.process_callsite.level = level;
+        self
+    }
+
     /// Switches metrics on or off. Default: on.
     pub const fn with_metrics(mut self, enabled: bool) -> Self {
         self.0.metrics = enabled;

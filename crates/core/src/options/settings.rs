@@ -32,6 +32,9 @@ pub(crate) struct Settings {
     pub(crate) propagator: Propagation,
     pub(crate) propagation: bool,
     pub(crate) tracing: bool,
+    pub(crate) subscriber_spans: bool,
+    #[cfg(feature = "tracing")]
+    pub(crate) process_callsite: crate::span::callsite::ProcessCallsite,
     pub(crate) metrics: bool,
     pub(crate) receive_spans: ReceiveSpans,
     pub(crate) settle_spans: bool,
@@ -66,6 +69,9 @@ impl Default for Settings {
             propagator: Propagation::Global,
             propagation: true,
             tracing: true,
+            subscriber_spans: cfg!(feature = "tracing"),
+            #[cfg(feature = "tracing")]
+            process_callsite: crate::span::callsite::ProcessCallsite::default(),
             metrics: true,
             receive_spans: ReceiveSpans::All,
             settle_spans: true,

@@ -13,7 +13,7 @@ use crate::{
     instrumenter::{Inner, Started},
     options::diagnostics::Diagnostic,
     semconv,
-    span::{metrics::Messages, target::Target},
+    span::{innermost, metrics::Messages, subscriber, target::Target},
 };
 
 /// Failed messages of one batch that get an event: the default limit of SDKs.
@@ -34,11 +34,13 @@ pub(crate) struct OperationState {
     withdrawn: u64,
     handed_over: bool,
     has_ended: bool,
+    /// The span of `tracing` that this span is, to be entered while the application works.
+    subscriber_span: Option<subscriber::Span>,
 }
 
 /// Where the span of an operation is.
 #[derive(Debug)]
-enum OwnSpan {
+pub(crate) enum OwnSpan {
     None,
     Alone(BoxedSpan),
     /// The application works in this context, whose span it is.
@@ -48,7 +50,23 @@ enum OwnSpan {
 }
 
 impl OwnSpan {
-    fn set_attribute(&mut self, attribute: KeyValue) {
+    pub(crate) fn is_recording(&self) -> bool {
+        match self {
+            Self::Alone(span) => span.is_recording(),
+            Self::Current(context) => context.span().is_recording(),
+            Self::None | Self::WithoutSpan(_) => false,
+        }
+    }
+
+    pub(crate) fn span_context(&self) -> Option<SpanContext> {
+        match self {
+            Self::Alone(span) => Some(span.span_context().clone()),
+            Self::Current(context) => Some(context.span().span_context().clone()),
+            Self::None | Self::WithoutSpan(_) => None,
+        }
+    }
+
+    pub(crate) fn set_attribute(&mut self, attribute: KeyValue) {
         match self {
             Self::Alone(span) => span.set_attribute(attribute),
             Self::Current(context) => context.span().set_attribute(attribute),
@@ -99,12 +117,11 @@ impl OperationState {
         inner: Arc<Inner>,
         target: Arc<Target>,
         partition: Option<u32>,
-        span: Option<BoxedSpan>,
+        span: OwnSpan,
+        is_recording: bool,
         started: Started,
         messages: u64,
     ) -> Self {
-        let is_recording = span.as_ref().is_some_and(BoxedSpan::is_recording);
-        let span = span.map_or(OwnSpan::None, OwnSpan::Alone);
         Self {
             inner,
             target,
@@ -116,7 +133,13 @@ impl OperationState {
             withdrawn: 0,
             handed_over: false,
             has_ended: false,
+            subscriber_span: None,
         }
+    }
+
+    /// Makes the operation's span one of `tracing`, in whose context the application works.
+    pub(crate) fn set_subscriber_span(&mut self, span: subscriber::Span) {
+        self.subscriber_span = Some(span);
     }
 
     /// Sets how many messages are counted at the end.
@@ -146,11 +169,7 @@ impl OperationState {
 
     /// Returns the span's context, if the operation has a span.
     pub(crate) fn span_context(&self) -> Option<SpanContext> {
-        match &self.span {
-            OwnSpan::Alone(span) => Some(span.span_context().clone()),
-            OwnSpan::Current(context) => Some(context.span().span_context().clone()),
-            OwnSpan::None | OwnSpan::WithoutSpan(_) => None,
-        }
+        self.span.span_context()
     }
 
     /// Drops a span that does not record, once its context was written: it need not be kept until
@@ -165,8 +184,20 @@ impl OperationState {
     pub(crate) fn work_in(&mut self, make: impl FnOnce(Option<BoxedSpan>) -> Context) {
         self.span = match mem::replace(&mut self.span, OwnSpan::None) {
             OwnSpan::Alone(span) => OwnSpan::Current(make(Some(span))),
-            _ => OwnSpan::WithoutSpan(make(None)),
+            OwnSpan::None => OwnSpan::WithoutSpan(make(None)),
+            // A span of `tracing` is in its context from the start.
+            working => working,
         };
+    }
+
+    /// Calls `work` in the context that the application works in.
+    pub(crate) fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
+        let Some(context) = self.context() else { return work() };
+        let _entered = self
+            .subscriber_span
+            .as_ref()
+            .map(|span| subscriber::Entered::new(span, &self.inner.settings));
+        innermost::in_scope(context.clone(), work)
     }
 
     pub(crate) fn set_attribute(&mut self, attribute: KeyValue) {
@@ -234,6 +265,9 @@ impl OperationState {
                 }
                 span.end(time);
             });
+        }
+        if let Some(span) = self.subscriber_span.take() {
+            subscriber::close(&self.inner.settings, span);
         }
     }
 

@@ -4,7 +4,6 @@ use std::{mem, time::SystemTime};
 
 use opentelemetry::{
     Context, KeyValue,
-    global::BoxedSpan,
     trace::{Link, Span, SpanBuilder, SpanContext, SpanKind, TraceContextExt},
 };
 
@@ -14,7 +13,7 @@ use crate::{
     instrumenter::{Inner, Started},
     options::diagnostics::Diagnostic,
     semconv,
-    span::start::opt_in_attributes,
+    span::{end::OwnSpan, start::opt_in_attributes},
 };
 
 /// The messages of an operation on several of them.
@@ -32,7 +31,7 @@ impl<'a> Members<'a> {
     }
 
     /// Adds what holds for all messages to the span.
-    pub(crate) fn describe(&self, span: &mut BoxedSpan) {
+    pub(crate) fn describe(&self, span: &mut OwnSpan) {
         let count = i64::try_from(self.count).unwrap_or(i64::MAX);
         span.set_attribute(KeyValue::new(semconv::BATCH_MESSAGE_COUNT, count));
         for &(key, value) in &self.common.attributes {

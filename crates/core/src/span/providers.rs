@@ -2,7 +2,7 @@
 
 use std::sync::{
     OnceLock,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use opentelemetry::{
@@ -12,7 +12,7 @@ use opentelemetry::{
 };
 
 use crate::{
-    System,
+    OperationType, System,
     options::{diagnostics::Diagnostic, propagation::Propagator, settings::Settings},
     semconv,
     span::metrics::Instruments,
@@ -24,6 +24,8 @@ use crate::{
 pub(crate) struct Providers {
     tracer: OnceLock<BoxedTracer>,
     tracer_lookups: Lookups,
+    /// Whether a layer of `tracing-opentelemetry` recorded a span.
+    layer: AtomicBool,
     instruments: OnceLock<Instruments>,
     instruments_lookups: Lookups,
     propagator: OnceLock<Propagator>,
@@ -58,8 +60,11 @@ impl Providers {
     /// Returns whether a span that is started now may record: there is a tracer, or this operation
     /// is one that looks for it.
     #[inline]
-    pub(crate) fn wants_span(&self, settings: &Settings) -> bool {
-        settings.tracing && (self.tracer.get().is_some() || self.tracer_lookups.is_due())
+    pub(crate) fn wants_span(&self, settings: &Settings, operation: OperationType) -> bool {
+        settings.tracing
+            && (self.tracer.get().is_some()
+                || operation == OperationType::Process && self.has_layer(settings)
+                || self.tracer_lookups.is_due())
     }
 
     /// Returns whether an operation that begins now may have a span when it ends.
@@ -67,6 +72,25 @@ impl Providers {
     pub(crate) fn may_want_span(&self, settings: &Settings) -> bool {
         settings.tracing
             && (self.tracer.get().is_some() || self.tracer_lookups.is_at_the_beginning())
+    }
+
+    /// Returns whether a process span that is started soon may record.
+    #[inline]
+    pub(crate) fn may_want_process_span(&self, settings: &Settings) -> bool {
+        self.may_want_span(settings) || settings.tracing && self.has_layer(settings)
+    }
+
+    /// Remembers that a layer of `tracing-opentelemetry` recorded a span.
+    pub(crate) fn found_layer(&self) {
+        // Written once: others read it for every span.
+        if !self.layer.load(Ordering::Relaxed) {
+            self.layer.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns whether a layer of `tracing-opentelemetry` recorded a span of this instrumenter.
+    fn has_layer(&self, settings: &Settings) -> bool {
+        settings.subscriber_spans && self.layer.load(Ordering::Relaxed)
     }
 
     /// Returns whether an operation that begins now may be measured when it ends.

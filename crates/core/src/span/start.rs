@@ -4,8 +4,7 @@ use std::{mem, sync::Arc};
 
 use opentelemetry::{
     Array, Context, KeyValue, StringValue, Value,
-    global::BoxedSpan,
-    trace::{Link, Span, SpanBuilder, SpanContext, SpanKind},
+    trace::{Link, SpanBuilder, SpanContext, SpanKind},
 };
 
 use crate::{
@@ -14,9 +13,10 @@ use crate::{
     instrumenter::{Inner, Started},
     semconv,
     span::{
-        end::OperationState,
+        end::{OperationState, OwnSpan},
         interned::Attribute,
         links::{Members, overflow_links},
+        subscriber::{self, Attempt},
         target::Target,
     },
 };
@@ -52,6 +52,8 @@ pub(crate) struct Start<'a> {
     wants_span: bool,
     kind: SpanKind,
     links: Vec<Link>,
+    /// How many links of a batch were made.
+    linked: usize,
     /// How many messages the operation adds to its counter.
     messages: u64,
     started: Option<Started>,
@@ -67,7 +69,7 @@ impl<'a> Start<'a> {
     ) -> Self {
         let destination = subject.destination();
         let wants_span = is_wanted
-            && inner.providers.wants_span(&inner.settings)
+            && inner.providers.wants_span(&inner.settings, operation.operation_type())
             && inner.settings.passes(operation, destination.as_ref());
         // Conventions, "Span kind". A send is a PRODUCER if messages carry its own context.
         let kind = match operation.operation_type() {
@@ -83,6 +85,7 @@ impl<'a> Start<'a> {
             wants_span,
             kind,
             links: Vec::new(),
+            linked: 0,
             messages: 1,
             started: None,
         }
@@ -131,33 +134,41 @@ impl<'a> Start<'a> {
         let (settings, facts) = (&inner.settings, &inner.facts);
         let target = inner.targets.find(self.operation, self.destination.as_ref(), facts, settings);
         let partition = self.destination.and_then(|destination| destination.partition());
-        let mut span = None;
+        let mut span = OwnSpan::None;
+        let mut subscriber_span = None;
         if self.wants_span {
-            if let Subject::Batch(members) = self.subject {
-                self.links = (members.links)(0);
-            }
-            let linked = self.links.len();
-            span = self.start_span(&target, partition, started, parent);
-            if let Some(span) = span.as_mut().filter(|span| span.is_recording()) {
-                self.describe(span);
-                if let Subject::Batch(members) = self.subject {
-                    overflow_links(inner, members, linked, span.span_context(), started);
+            let attributes = self.attributes(&target, partition);
+            match self.start_in_subscriber(&target, &attributes, parent) {
+                Attempt::Recorded(entered, context) => {
+                    span = OwnSpan::Current(context);
+                    subscriber_span = Some(entered);
                 }
+                Attempt::NotRecorded => {
+                    span = self.start_span(&target, attributes, started, parent);
+                }
+                Attempt::Panicked => {}
+            }
+        }
+        let is_recording = span.is_recording();
+        if is_recording {
+            self.describe(&mut span);
+            if let (Subject::Batch(members), Some(own)) = (&self.subject, span.span_context()) {
+                overflow_links(inner, members, self.linked, &own, started);
             }
         }
         let inner = Arc::clone(inner);
-        Some(OperationState::new(inner, target, partition, span, started, self.messages))
+        let messages = self.messages;
+        let mut state =
+            OperationState::new(inner, target, partition, span, is_recording, started, messages);
+        if let Some(span) = subscriber_span {
+            state.set_subscriber_span(span);
+        }
+        Some(state)
     }
 
-    /// Starts the span with all that samplers should see.
-    fn start_span(
-        &mut self,
-        target: &Target,
-        partition: Option<u32>,
-        started: Started,
-        parent: &Context,
-    ) -> Option<BoxedSpan> {
-        let Inner { settings, facts, providers, .. } = &**self.inner;
+    /// Collects the attributes that samplers should see.
+    fn attributes(&self, target: &Target, partition: Option<u32>) -> Vec<KeyValue> {
+        let Inner { settings, facts, .. } = &**self.inner;
         let mut attributes = Vec::with_capacity(
             target.attributes.len() + facts.span_attributes.len() + LATER_ATTRIBUTES,
         );
@@ -178,7 +189,19 @@ impl<'a> Start<'a> {
         if let Some(extra) = settings.extra_attributes(self.operation, self.destination.as_ref()) {
             attributes.extend(extra);
         }
-        let links = mem::take(&mut self.links);
+        attributes
+    }
+
+    /// Starts the span with all that samplers should see.
+    fn start_span(
+        &mut self,
+        target: &Target,
+        attributes: Vec<KeyValue>,
+        started: Started,
+        parent: &Context,
+    ) -> OwnSpan {
+        let Inner { settings, facts, providers, .. } = &**self.inner;
+        let links = self.take_links();
         let builder = SpanBuilder {
             name: target.span_name.clone(),
             span_kind: Some(self.kind.clone()),
@@ -187,11 +210,45 @@ impl<'a> Start<'a> {
             links: (!links.is_empty()).then_some(links),
             events: None,
         };
-        providers.start_span(settings, facts.system, builder, parent)
+        let span = providers.start_span(settings, facts.system, builder, parent);
+        span.map_or(OwnSpan::None, OwnSpan::Alone)
+    }
+
+    /// Starts a process span as a span of `tracing`, if the current subscriber records it.
+    fn start_in_subscriber(
+        &mut self,
+        target: &Target,
+        attributes: &[KeyValue],
+        parent: &Context,
+    ) -> Attempt {
+        let Inner { settings, providers, .. } = &**self.inner;
+        if self.operation.operation_type() != OperationType::Process || !settings.subscriber_spans {
+            return Attempt::NotRecorded;
+        }
+        // Those of one message are needed again if the span is not recorded.
+        let links = || match self.subject {
+            Subject::Batch(_) => self.take_links(),
+            Subject::Message(_) | Subject::Destination(_) => self.links.clone(),
+        };
+        let attempt = subscriber::start(settings, &target.span_name, attributes, links, parent);
+        if let Attempt::Recorded(..) = attempt {
+            providers.found_layer();
+        }
+        attempt
+    }
+
+    /// Returns the links that were given, or makes those of a batch.
+    fn take_links(&mut self) -> Vec<Link> {
+        if let Subject::Batch(members) = self.subject {
+            let links = (members.links)(0);
+            self.linked = links.len();
+            return links;
+        }
+        mem::take(&mut self.links)
     }
 
     /// Adds the attributes that samplers need not see, to a span that records.
-    fn describe(&self, span: &mut BoxedSpan) {
+    fn describe(&self, span: &mut OwnSpan) {
         let operation = self.operation.operation_type();
         let inner = self.inner;
         if operation != OperationType::Create {

@@ -6,23 +6,24 @@ use otel_messaging_core::Instrumentation;
 
 use super::{Connection, Server};
 
-/// [`lapin::ConnectionBuilder`], which makes an instrumented connection.
+/// Builds an instrumented connection, as [`lapin::ConnectionBuilder`] does.
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `connect` is called"]
 pub struct ConnectionBuilder<RK: RuntimeKit + Send + Sync + Clone + 'static> {
     bare: lapin::ConnectionBuilder<RK>,
-    server: Server,
+    server: Option<Server>,
     instrumentation: Instrumentation,
 }
 
-/// [`lapin::DefaultConnectionBuilder`], which makes an instrumented connection.
+/// Builds an instrumented connection on the client's default runtime.
 pub type DefaultConnectionBuilder = ConnectionBuilder<DefaultKit>;
 
-/// The client does not name it.
+/// The client's default runtime, which it does not name.
 type DefaultKit = <lapin::DefaultConnectionBuilder as Builder>::Kit;
 
-/// Says what runtime a builder of the client's is for.
+/// Names the runtime of the client's builder.
 #[doc(hidden)]
+#[expect(unnameable_types, reason = "users write `DefaultConnectionBuilder`")]
 pub trait Builder {
     type Kit;
 }
@@ -32,61 +33,57 @@ impl<RK: RuntimeKit + Send + Sync + Clone + 'static> Builder for lapin::Connecti
 }
 
 impl DefaultConnectionBuilder {
-    /// [`lapin::DefaultConnectionBuilder::new`].
-    ///
-    /// # Errors
-    /// Those of the client.
+    /// Makes a builder, as [`lapin::DefaultConnectionBuilder::new`] does. Errors are the client's
+    /// own.
     pub fn new() -> Result<Self> {
         Ok(Self::new_with_runtime(runtime::default_runtime()?))
     }
 }
 
 impl<RK: RuntimeKit + Send + Sync + Clone + 'static> ConnectionBuilder<RK> {
-    /// [`lapin::ConnectionBuilder::new_with_runtime`].
+    /// Makes a builder, as [`lapin::ConnectionBuilder::new_with_runtime`] does.
     pub fn new_with_runtime(runtime: Runtime<RK>) -> Self {
         let bare = lapin::ConnectionBuilder::new_with_runtime(runtime);
-        let instrumentation = Instrumentation::default();
-        Self { bare, server: Server::default(), instrumentation }
+        Self { bare, server: None, instrumentation: Instrumentation::default() }
     }
 
-    /// Has the connection work as `instrumentation` says, instead of the default one.
+    /// Sets the instrumentation. Default: [`Instrumentation::default`].
     pub fn with_instrumentation(mut self, instrumentation: &Instrumentation) -> Self {
         self.instrumentation = instrumentation.clone();
         self
     }
 
-    /// [`lapin::ConnectionBuilder::with_uri`].
+    /// Sets the URI, as [`lapin::ConnectionBuilder::with_uri`] does.
     pub fn with_uri(mut self, uri: AMQPUri) -> Self {
-        self.server = Server::from(&uri);
+        self.server = Some(Server::from(&uri));
         self.bare = self.bare.with_uri(uri);
         self
     }
 
-    /// [`lapin::ConnectionBuilder::with_uri_str`].
+    /// Sets the URI, as [`lapin::ConnectionBuilder::with_uri_str`] does.
     pub fn with_uri_str(mut self, uri: String) -> Self {
-        self.server = Server::from(&uri.as_str());
+        self.server = Server::of(&uri);
         self.bare = self.bare.with_uri_str(uri);
         self
     }
 
-    /// [`lapin::ConnectionBuilder::with_properties`].
+    /// Sets the properties, as [`lapin::ConnectionBuilder::with_properties`] does.
     pub fn with_properties(mut self, properties: ConnectionProperties) -> Self {
         self.bare = self.bare.with_properties(properties);
         self
     }
 
-    /// [`lapin::ConnectionBuilder::with_tls_config`].
+    /// Sets the TLS configuration, as [`lapin::ConnectionBuilder::with_tls_config`] does.
     pub fn with_tls_config(mut self, config: OwnedTLSConfig) -> Self {
         self.bare = self.bare.with_tls_config(config);
         self
     }
 
-    /// [`lapin::ConnectionBuilder::connect`].
+    /// Connects, as [`lapin::ConnectionBuilder::connect`] does.
     ///
-    /// # Errors
-    /// Those of the client.
+    /// Cancel safety: dropped, there is no connection. Errors are the client's own.
     pub async fn connect(&self) -> Result<Connection> {
         let connection = self.bare.connect().await?;
-        Ok(Connection::of(connection, &self.server, &self.instrumentation))
+        Ok(Connection::of(connection, self.server.as_ref(), &self.instrumentation))
     }
 }

@@ -4,15 +4,15 @@ use std::sync::{
 };
 
 use opentelemetry::KeyValue;
-use otel_messaging_core::{AsReceived as _, Batch, Propagation};
+use otel_messaging_core::{AsReceived as _, Batch};
 
 use super::{
     Broker, Header, Outgoing,
-    faults::{PanickingPropagator, Panics},
     propagator::w3c,
     r18::everything_is_counted_once,
     scene::{Scene, creation_of, foreign, order, ordered, others, values},
 };
+use crate::faults::Panics;
 
 /// Instrumentation does not make a call fail, block, panic or lose a message, whatever bytes the
 /// headers hold and whatever the application's hooks do.
@@ -23,9 +23,9 @@ pub async fn r04_never_interfere<B: Broker>() {
     }
     panicking_hooks_are_ignored::<B>().await;
     for panics in Panics::ALL {
-        panicking_providers_are_ignored::<B>(panics).await;
+        panics_stay_in_the_telemetry::<B>(panics).await;
     }
-    panicking_propagators_are_ignored::<B>().await;
+    a_panicking_propagator_costs_the_context::<B>().await;
     what_has_no_room_is_sent_as_it_is::<B>().await;
 }
 
@@ -110,8 +110,8 @@ async fn panicking_hooks_are_ignored<B: Broker>() {
 }
 
 /// The results are the client's own, and the metrics are complete.
-async fn panicking_providers_are_ignored<B: Broker>(panics: Panics) {
-    let scene = Scene::<B>::with(|builder| builder.with_tracer_provider(panics.provider())).await;
+async fn panics_stay_in_the_telemetry<B: Broker>(panics: Panics) {
+    let scene = Scene::<B>::with(|builder| panics.choose(builder)).await;
     everything_is_counted_once(&scene).await;
     // A handler that panics meanwhile is one panic, and not an abort.
     let scene = Arc::new(scene);
@@ -127,12 +127,8 @@ async fn panicking_providers_are_ignored<B: Broker>(panics: Panics) {
 }
 
 /// Messages are sent and received without a context.
-async fn panicking_propagators_are_ignored<B: Broker>() {
-    let scene = Scene::<B>::with(|builder| {
-        builder.with_propagator(Propagation::custom(PanickingPropagator))
-    })
-    .await;
-    everything_is_counted_once(&scene).await;
+async fn a_panicking_propagator_costs_the_context<B: Broker>() {
+    let scene = Scene::<B>::with(|builder| Panics::InPropagator.choose(builder)).await;
     let place = scene.send(order().with_headers([("traceparent", foreign(1))])).await;
     let message = scene.receive().await;
     assert_eq!(values(&B::headers_of(&message), "traceparent"), [foreign(1)], "it is as it was");

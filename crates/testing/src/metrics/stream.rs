@@ -1,4 +1,4 @@
-//! Metrics as they were collected.
+//! Collected metrics.
 
 use std::{
     fmt::{self, Display, Formatter},
@@ -17,9 +17,9 @@ use opentelemetry_sdk::{
     },
 };
 
-use crate::{attributes::show_attributes, difference::show_scope};
+use crate::attributes::show_attributes;
 
-/// Keeps the metrics of the last collection: they are cumulative, so there is all in it.
+/// Keeps the metrics of the last collection, which includes the earlier ones: they are cumulative.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Exporter(Arc<Mutex<Vec<Stream>>>);
 
@@ -30,9 +30,9 @@ pub(crate) struct Stream {
     pub(super) name: String,
     pub(super) unit: String,
     pub(super) kind: Kind,
-    /// Of a histogram's buckets.
+    /// The upper bounds of a histogram's buckets.
     pub(super) boundaries: Vec<f64>,
-    /// None where the kind is another one: it cannot be equal then.
+    /// The data points of a counter or histogram. Another kind is never equal, so it has none.
     pub(super) points: Vec<Point>,
 }
 
@@ -42,16 +42,16 @@ pub(super) enum Kind {
     Counter,
     /// Cumulative, of `f64`.
     Histogram,
-    /// Nothing that an instrumentation of ours makes; in words.
+    /// Any other kind, described in words.
     Other(String),
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Point {
     pub(super) attributes: Vec<KeyValue>,
-    /// What a counter counted, or how often a histogram recorded.
+    /// The value of a counter, or the number of values that a histogram recorded.
     pub(super) count: u64,
-    /// What a histogram recorded.
+    /// The sum of the values that a histogram recorded.
     pub(super) sum: Option<f64>,
 }
 
@@ -106,7 +106,7 @@ impl Stream {
                     count: point.count(),
                     sum: Some(point.sum()),
                 }));
-                // The SDK gives all points of a stream the same ones.
+                // All points of a metric have the same bounds.
                 let bounds = histogram.data_points().next().map(|point| point.bounds().collect());
                 boundaries = bounds.unwrap_or_default();
                 Kind::Histogram
@@ -115,18 +115,8 @@ impl Stream {
             AggregatedMetrics::I64(other) => Kind::Other(format!("{} of i64", name(other))),
             AggregatedMetrics::F64(other) => Kind::Other(format!("{} of f64", name(other))),
         };
-        // The SDK's order is that of a hash map: the same text for the same difference.
-        points.sort_by_cached_key(Point::show);
         let (name, unit) = (metric.name().to_owned(), metric.unit().to_owned());
         Self { scope, name, unit, kind, boundaries, points }
-    }
-
-    pub(super) fn lines(&self) -> Vec<String> {
-        let mut lines = vec![format!("kind {}", self.kind), format!("unit {:?}", self.unit)];
-        lines.push(format!("boundaries {:?}", self.boundaries));
-        lines.push(show_scope(&self.scope));
-        lines.extend(self.points.iter().map(Point::show));
-        lines
     }
 }
 

@@ -74,7 +74,12 @@ fn instruments_without_data_are_not_there() {
     telemetry.assert_metrics([]);
     assert_eq!(
         failure(&telemetry, [counter("sent").point(1, [])]),
-        "metrics differ: 1 expected, 0 found\n\nmetric \"sent\" was not found\n"
+        "metrics differ: 1 expected (-), 0 found (+)\n\n\
+         metric \"sent\" was not found:\n    \
+             - kind counter of u64\n    \
+             - unit \"\"\n    \
+             - boundaries []\n    \
+             - point 1 {}\n"
     );
 }
 
@@ -83,14 +88,14 @@ fn a_metric_that_is_not_expected_is_shown() {
     let [_, counter] = expected_sent();
     assert_eq!(
         failure(&sent(), [counter]),
-        "metrics differ: 1 expected, 2 found\n\n\
+        "metrics differ: 1 expected (-), 2 found (+)\n\n\
          metric \"duration\" was not expected:\n    \
-             kind histogram of f64\n    \
-             unit \"s\"\n    \
-             boundaries [0.1, 1.0]\n    \
-             scope rdkafka 1 https://opentelemetry.io/schemas/1.44.0 {}\n    \
-             point 1 sum 0.125 {to = \"bills\"}\n    \
-             point 2 sum 0.75 {to = \"orders\"}\n"
+             + kind histogram of f64\n    \
+             + unit \"s\"\n    \
+             + boundaries [0.1, 1.0]\n    \
+             + scope rdkafka 1 https://opentelemetry.io/schemas/1.44.0 {}\n    \
+             + point 1 sum 0.125 {to = \"bills\"}\n    \
+             + point 2 sum 0.75 {to = \"orders\"}\n"
     );
 }
 
@@ -106,17 +111,22 @@ fn everything_that_differs_is_told() {
     let message = failure(&sent(), [duration, sent_to]);
     assert_eq!(
         message,
-        "metrics differ: 2 expected, 2 found\n\n\
-         metric \"duration\" differs:\n    \
+        "metrics differ: 2 expected (-), 2 found (+)\n\n\
+         metric \"duration\" differs:\n      \
+               kind histogram of f64\n    \
              - unit \"ms\"\n    \
-             + unit \"s\"\n    \
              - boundaries [0.1]\n    \
-             + boundaries [0.1, 1.0]\n    \
              - scope rdkafka 2 https://opentelemetry.io/schemas/1.44.0 {}\n    \
-             + scope rdkafka 1 https://opentelemetry.io/schemas/1.44.0 {}\n    \
+             + unit \"s\"\n    \
+             + boundaries [0.1, 1.0]\n    \
+             + scope rdkafka 1 https://opentelemetry.io/schemas/1.44.0 {}\n      \
+               point 1 {to = \"bills\"}\n    \
              - point 2 sum 0.5 {to = \"orders\"}\n    \
              + point 2 sum 0.75 {to = \"orders\"}\n\n\
-         metric \"sent\" differs:\n    \
+         metric \"sent\" differs:\n      \
+               unit \"{message}\"\n      \
+               boundaries []\n      \
+               scope rdkafka 1 https://opentelemetry.io/schemas/1.44.0 {}\n    \
              - point 3 {to = \"orders\"}\n    \
              + point 1 {system = \"kafka\", to = \"bills\"}\n    \
              + point 2 {system = \"kafka\", to = \"orders\"}\n"

@@ -1,4 +1,4 @@
-//! What a head sampler gets to see when a span is created.
+//! A sampler that keeps what it is asked when a span is created.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,37 +8,37 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::trace::{SamplingDecision, SamplingResult, ShouldSample};
 
-/// A sampler that always decides the same and keeps what it was asked.
+/// A sampler that always makes the same decision and keeps what it was asked.
 ///
-/// Clones share what they keep: one goes into the provider, one stays with the test.
+/// Clones share what they keep, so that the test can keep a clone of the provider's sampler.
 #[derive(Clone, Debug)]
 pub struct SeenBySampler {
     decision: SamplingDecision,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
-/// One question to the sampler: a span as it was at creation.
+/// A span at its creation, as the sampler gets it.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// The span's name.
+    /// The name of the span.
     pub name: String,
-    /// The span's kind.
+    /// The kind of the span.
     pub kind: SpanKind,
     /// The attributes that the span was created with.
     pub attributes: Vec<KeyValue>,
     /// All links that the span was created with, before any limit.
     pub links: Vec<Link>,
-    /// The parent, where there is a valid one.
+    /// The parent, if it is valid.
     pub parent: Option<SpanContext>,
 }
 
 impl SeenBySampler {
-    /// A sampler that answers every question with `decision`.
+    /// Creates a sampler that always decides `decision`.
     pub fn new(decision: SamplingDecision) -> Self {
         Self { decision, seen: Arc::default() }
     }
 
-    /// What it was asked so far, in order.
+    /// Returns the spans that it was asked about, in order.
     pub fn seen(&self) -> Vec<Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

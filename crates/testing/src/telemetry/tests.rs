@@ -63,9 +63,9 @@ fn waiting_in_vain_prints_what_is_there() {
     drop(span);
     let panic = catch_unwind(AssertUnwindSafe(|| telemetry.wait_for(2))).unwrap_err();
     let message = *panic.downcast::<String>().unwrap();
-    assert!(message.starts_with("waited 10ms for 2 spans; finished are 1:\n\nspan \"send\", …"));
+    assert!(message.starts_with("waited 10ms for 2 spans; finished are 1:\n\nspan \"send\", "));
     assert!(message.contains("\n    attribute system = \"kafka\"\n"), "{message}");
-    // And it is of use afterwards.
+    // It can be used afterwards.
     assert_eq!(names(&telemetry.wait_for(1)), ["send"]);
 }
 

@@ -1,95 +1,99 @@
-//! Consumers that are asked for messages.
+//! Pull-based consumers.
 //!
 //! Mirrors [`async_nats::jetstream::consumer::pull`].
 
 use std::{
     fmt,
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 pub use ::async_nats::jetstream::consumer::pull::*;
 use ::async_nats::jetstream::consumer::{StreamError, pull as bare};
-use otel_messaging_core as otel;
+use otel_messaging_core::{self as otel, client::Clock};
 
 use super::{Consumer, Message, ask};
-use crate::{facts::Connection, incoming::Incoming};
+use crate::{consumer::Incoming, server::Connection};
 
-/// The messages of one request, which end with it.
+/// Messages of one request, after which the stream ends.
 pub type Batch = Incoming<bare::Batch>;
-/// The messages of a pull consumer, without end.
+/// Messages of a pull consumer, which are asked for again and again.
 pub type Stream = Incoming<bare::Stream>;
-/// The messages of an ordered pull consumer.
+/// Messages of an ordered pull consumer.
 pub type Ordered = Incoming<bare::Ordered>;
 
 impl Consumer<Config> {
-    /// A stream of messages, which are asked for again and again.
+    /// Returns a stream of messages, which are asked for again and again.
+    ///
+    /// Cancel safety: may be dropped and called again.
     ///
     /// # Errors
-    /// Those of the client, with a failed receive span.
+    /// Returns the client's error unchanged, with a failed receive span.
     pub async fn messages(&self) -> Result<Stream, StreamError> {
-        ask(&self.connection, self.consumer.messages()).await
+        ask(&self.connection, self.bare.messages()).await
     }
 
-    /// A builder of such a stream.
+    /// Makes a builder of a stream of messages.
     pub fn stream(&self) -> StreamBuilder<'_> {
-        StreamBuilder { builder: self.consumer.stream(), connection: &self.connection }
+        StreamBuilder { bare: self.bare.stream(), connection: &self.connection }
     }
 
-    /// A builder of a request for the messages that are there.
+    /// Makes a builder of a request for the messages that are there.
     pub fn fetch(&self) -> FetchBuilder<'_> {
-        FetchBuilder { builder: self.consumer.fetch(), connection: &self.connection }
+        FetchBuilder { bare: self.bare.fetch(), connection: &self.connection }
     }
 
-    /// A builder of a request that waits for messages.
+    /// Makes a builder of a request that waits for messages.
     pub fn batch(&self) -> BatchBuilder<'_> {
-        BatchBuilder { builder: self.consumer.batch(), connection: &self.connection }
+        BatchBuilder { bare: self.bare.batch(), connection: &self.connection }
     }
 
-    /// A stream of requests for so many messages each.
+    /// Returns a stream of requests for `batch` messages each.
     ///
     /// # Errors
-    /// Those of the client.
+    /// Returns the client's error unchanged.
     pub fn sequence(&self, batch: usize) -> Result<Sequence, BatchError> {
-        let sequence = self.consumer.sequence(batch)?;
-        Ok(Sequence { sequence, connection: Arc::clone(&self.connection) })
+        let bare = self.bare.sequence(batch)?;
+        Ok(Sequence { bare, connection: self.connection.clone(), clock: None })
     }
 }
 
 impl Consumer<OrderedConfig> {
-    /// A stream of all messages in their order.
+    /// Returns a stream of all messages in their order.
+    ///
+    /// Cancel safety: may be dropped.
     ///
     /// # Errors
-    /// Those of the client, with a failed receive span.
+    /// Returns the client's error unchanged, with a failed receive span.
     pub async fn messages(self) -> Result<Ordered, StreamError> {
-        ask(&self.connection, self.consumer.messages()).await
+        ask(&self.connection, self.bare.messages()).await
     }
 }
 
 impl Batch {
-    /// All messages of the request as one batch: ONE receive span, which covers the request and
-    /// links to every message's creation context. Without messages the batch is empty, and there
-    /// is no span.
+    /// Collects all messages of the request as one batch: ONE receive span, which covers the
+    /// request and links to every message's creation context. Without messages the batch is empty,
+    /// and there is no span.
     ///
     /// An error after the first message ends the batch, and has a failed receive span.
+    ///
     /// Cancel safety: what was received is dropped with the future, to be delivered again;
     /// [`batches`](Self::batches) keeps it.
     ///
     /// # Errors
-    /// Those of the client, if there is no message.
+    /// Returns the client's error unchanged, if there is no message.
     pub async fn into_batch(mut self) -> Result<otel::Batch<Message>, ::async_nats::Error> {
         let mut batches = self.batches(usize::MAX, Duration::MAX);
         let Some(batch) = batches.next().await else { return Ok(Vec::new().into()) };
         let batch = batch?;
-        // What ended the batch, if not the request did, is told and not lost on telemetry.
+        // An error that ended the batch has its span.
         drop(batches.next().await);
         Ok(batch)
     }
 }
 
-/// The setters of a builder, and what it builds.
+/// Defines a builder of the client's: its setters, and the stream that it makes.
 macro_rules! builder {
     ($name:ident -> $stream:ident, $error:ty {
         $($(#[$meta:meta])* $setter:ident: $type:ty,)*
@@ -97,26 +101,28 @@ macro_rules! builder {
         #[doc = concat!("The client's [`", stringify!($name), "`](bare::", stringify!($name), "), instrumented.")]
         #[must_use = "a builder does nothing until `messages` is called"]
         pub struct $name<'a> {
-            builder: bare::$name<'a>,
-            connection: &'a Arc<Connection>,
+            bare: bare::$name<'a>,
+            connection: &'a Connection,
         }
 
         impl $name<'_> {
             $(
-                /// The client's option of this name.
+                /// Sets the client's option of this name.
                 $(#[$meta])*
                 pub fn $setter(mut self, value: $type) -> Self {
-                    self.builder = self.builder.$setter(value);
+                    self.bare = self.bare.$setter(value);
                     self
                 }
             )*
 
             /// Asks for the messages.
             ///
+            /// Cancel safety: may be dropped; what is delivered all the same is delivered again.
+            ///
             /// # Errors
-            /// Those of the client, with a failed receive span.
+            /// Returns the client's error unchanged, with a failed receive span.
             pub async fn messages(self) -> Result<$stream, $error> {
-                ask(self.connection, self.builder.messages()).await
+                ask(self.connection, self.bare.messages()).await
             }
         }
 
@@ -170,18 +176,21 @@ builder! {
 
 /// The client's [`Sequence`](bare::Sequence), instrumented: a stream of requests.
 pub struct Sequence {
-    sequence: bare::Sequence,
-    connection: Arc<Connection>,
+    bare: bare::Sequence,
+    connection: Connection,
+    clock: Option<Clock>,
 }
 
 impl futures_core::Stream for Sequence {
     type Item = Result<Batch, MessagesError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Pin::new(&mut self.sequence).poll_next(context).map(|item| {
-            let connection = Arc::clone(&self.connection);
-            item.map(|batch| batch.map(|batch| Incoming::new(batch, connection, None)))
-        })
+        let Self { bare, connection, clock } = &mut *self;
+        let since = *clock.get_or_insert_with(|| connection.instrumenter().clock());
+        let batch = ready!(Pin::new(bare).poll_next(context));
+        *clock = None;
+        let incoming = |batch| Incoming::new(batch, connection.clone()).since(since);
+        Poll::Ready(batch.map(|batch| batch.map(incoming)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Consumers that send messages by themselves.
+//! Push-based consumers.
 //!
 //! Mirrors [`async_nats::jetstream::consumer::push`].
 
@@ -6,29 +6,33 @@ pub use ::async_nats::jetstream::consumer::push::*;
 use ::async_nats::jetstream::consumer::{StreamError, push as bare};
 
 use super::{Consumer, ask};
-use crate::incoming::Incoming;
+use crate::consumer::Incoming;
 
-/// The messages of a push consumer.
+/// Messages of a push consumer.
 pub type Messages = Incoming<bare::Messages>;
-/// The messages of an ordered push consumer.
+/// Messages of an ordered push consumer.
 pub type Ordered = Incoming<bare::Ordered>;
 
 impl Consumer<Config> {
-    /// A stream of what is sent to the consumer's subject.
+    /// Returns a stream of the messages that are sent to the consumer's subject.
+    ///
+    /// Cancel safety: may be dropped and called again.
     ///
     /// # Errors
-    /// Those of the client, with a failed receive span.
+    /// Returns the client's error unchanged, with a failed receive span.
     pub async fn messages(&self) -> Result<Messages, StreamError> {
-        ask(&self.connection, self.consumer.messages()).await
+        ask(&self.connection, self.bare.messages()).await
     }
 }
 
 impl Consumer<OrderedConfig> {
-    /// A stream of all messages in their order.
+    /// Returns a stream of all messages in their order.
+    ///
+    /// Cancel safety: may be dropped.
     ///
     /// # Errors
-    /// Those of the client, with a failed receive span.
+    /// Returns the client's error unchanged, with a failed receive span.
     pub async fn messages(self) -> Result<Ordered, StreamError> {
-        ask(&self.connection, self.consumer.messages()).await
+        ask(&self.connection, self.bare.messages()).await
     }
 }

@@ -1,0 +1,133 @@
+//! A request that waits for its reply.
+//!
+//! The client does not say when it has taken a request, and only then does it count as sent. But
+//! the future of a request keeps the payload until it hands the message to the client's queue: at
+//! its first poll, or later if the queue is full. So a payload that this future drops was never
+//! taken, and one that the client's own task drops was.
+
+use std::{
+    cell::Cell,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use ::async_nats::{Message, RequestError, RequestErrorKind};
+use bytes::Bytes;
+use otel_messaging_core::ActiveOperation;
+use pin_project_lite::pin_project;
+
+use crate::error_type::Classify as _;
+
+pin_project! {
+    /// The client's future of a request, which ends the send operation.
+    ///
+    /// Dropped once the client has taken the message, the operation ends as a hand-over without an
+    /// answer; dropped before, as `cancelled`.
+    pub(crate) struct Asking<F> {
+        #[pin]
+        future: Option<F>,
+        operation: Option<ActiveOperation>,
+        payload: Watch,
+    }
+
+    impl<F> PinnedDrop for Asking<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            by_future(|| this.future.set(None));
+            if let Some(operation) = this.operation && !this.payload.was_returned() {
+                operation.handed_over();
+            }
+        }
+    }
+}
+
+impl<F> Asking<F> {
+    pub(crate) const fn new(future: F, operation: ActiveOperation, payload: Watch) -> Self {
+        Self { future: Some(future), operation: Some(operation), payload }
+    }
+}
+
+impl<F> Future for Asking<F>
+where
+    F: Future<Output = Result<Message, RequestError>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let Some(future) = this.future.as_pin_mut() else { return Poll::Pending };
+        let result = ready!(by_future(|| future.poll(context)));
+        if let Some(operation) = this.operation.take() {
+            match &result {
+                Ok(_) => operation.end(),
+                Err(error) if this.payload.was_refused(error) => operation.reject(error.failure()),
+                Err(error) => operation.fail(error.failure()),
+            }
+        }
+        Poll::Ready(result)
+    }
+}
+
+/// Notes what becomes of a request's payload.
+#[derive(Debug)]
+pub(crate) struct Watch(Arc<AtomicBool>);
+
+impl Watch {
+    /// Returns the payload to send instead of `bytes`, which it holds.
+    pub(crate) fn over(bytes: Bytes) -> (Bytes, Self) {
+        let returned = Arc::new(AtomicBool::new(false));
+        let watched = Watched { bytes, returned: Arc::clone(&returned) };
+        (Bytes::from_owner(watched), Self(returned))
+    }
+
+    /// Returns whether the client's future dropped the payload.
+    fn was_returned(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether the client refused the message: its future dropped the payload, or the
+    /// client's queue is closed and the error has the payload.
+    fn was_refused(&self, error: &RequestError) -> bool {
+        let is_held = Arc::strong_count(&self.0) > 1;
+        self.was_returned() || is_held && error.kind() == RequestErrorKind::Other
+    }
+}
+
+struct Watched {
+    bytes: Bytes,
+    returned: Arc<AtomicBool>,
+}
+
+impl AsRef<[u8]> for Watched {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if BY_FUTURE.get() {
+            self.returned.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+thread_local! {
+    /// Whether this thread is within the client's future of a request.
+    static BY_FUTURE: Cell<bool> = const { Cell::new(false) };
+}
+
+fn by_future<T>(work: impl FnOnce() -> T) -> T {
+    struct Reset(bool);
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            BY_FUTURE.set(self.0);
+        }
+    }
+    let _reset = Reset(BY_FUTURE.replace(true));
+    work()
+}

@@ -1,0 +1,250 @@
+//! What is known of a connection and its server.
+
+use std::{
+    net::IpAddr,
+    sync::{Arc, LazyLock, PoisonError, RwLock, atomic::Ordering},
+};
+
+use ::async_nats::{Client, ServerInfo, Statistics};
+use otel_messaging_core::{
+    Destination, Instrumentation, Instrumenter, Operation, Received, client::Clock,
+};
+
+#[cfg(feature = "jetstream")]
+use crate::error_type::Classify;
+use crate::{
+    message::{Delivered, Origin, Readable},
+    semconv,
+};
+
+/// A connection as one client, subscription or consumer uses it. Without telemetry it is empty, and
+/// nothing is looked up.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection(Option<Arc<State>>);
+
+#[derive(Debug)]
+struct State {
+    client: Client,
+    statistics: Arc<Statistics>,
+    instrumentation: Instrumentation,
+    facts: Arc<Facts>,
+    current: RwLock<Current>,
+}
+
+/// What the server said when it was asked last.
+#[derive(Debug)]
+struct Current {
+    connects: u64,
+    info: ServerInfo,
+    instrumenter: Instrumenter,
+}
+
+/// What does not change with the server. Messages share it, and keep no connection alive by it.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    /// The server as the application named it, if it did.
+    address: Option<(String, u16)>,
+    /// Whether header names are written as Go writes them.
+    pub(crate) canonical: bool,
+    group: Option<String>,
+    stream: Option<String>,
+    /// The subject that messages are subscribed to by, if it has wildcards.
+    template: Option<String>,
+    /// What the client's inboxes start with.
+    inboxes: Option<String>,
+}
+
+impl Connection {
+    /// Describes the connection of `client`, whose server the application called `address`.
+    pub(crate) fn new(
+        client: &Client,
+        instrumentation: &Instrumentation,
+        address: Option<(String, u16)>,
+    ) -> Self {
+        if !is_enabled(instrumentation) {
+            return Self(None);
+        }
+        let mut inbox = client.new_inbox();
+        inbox.truncate(inbox.rfind('.').map_or(inbox.len(), |dot| dot + 1));
+        Self::of(client, instrumentation, Facts { address, inboxes: Some(inbox), ..Facts::NONE })
+    }
+
+    fn of(client: &Client, instrumentation: &Instrumentation, facts: Facts) -> Self {
+        let statistics = client.statistics();
+        let connects = statistics.connects.load(Ordering::Relaxed);
+        let info = client.server_info();
+        let instrumenter = describe(&info, &facts, instrumentation);
+        Self(Some(Arc::new(State {
+            client: client.clone(),
+            statistics,
+            instrumentation: instrumentation.clone(),
+            facts: Arc::new(facts),
+            current: RwLock::new(Current { connects, info, instrumenter }),
+        })))
+    }
+
+    /// Returns the same connection with other facts.
+    fn with(&self, change: impl FnOnce(&mut Facts)) -> Self {
+        let Some(state) = &self.0 else { return Self(None) };
+        let mut facts = Facts::clone(&state.facts);
+        change(&mut facts);
+        Self::of(&state.client, &state.instrumentation, facts)
+    }
+
+    /// Returns the same connection, which writes header names as Go does.
+    pub(crate) fn with_canonical_headers(&self) -> Self {
+        self.with(|facts| facts.canonical = true)
+    }
+
+    /// Returns the connection as a subscription or a consumer of `stream` uses it. A subject with
+    /// wildcards is the template of the messages' subjects, unless it is an inbox, whose name
+    /// never comes again.
+    pub(crate) fn receiving(
+        &self,
+        subject: &str,
+        group: Option<&str>,
+        stream: Option<&str>,
+    ) -> Self {
+        self.with(|facts| {
+            let is_pattern = subject.split('.').any(|token| matches!(token, "*" | ">"));
+            let is_template = is_pattern && !facts.is_temporary(subject);
+            facts.template = is_template.then(|| subject.to_owned());
+            facts.group = group.map(str::to_owned);
+            facts.stream = stream.map(str::to_owned);
+        })
+    }
+
+    pub(crate) const fn is_enabled(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Returns the instrumenter of the server that the client is connected to now. The server is
+    /// asked again only after a reconnect.
+    pub(crate) fn instrumenter(&self) -> Instrumenter {
+        let Some(state) = &self.0 else { return Instrumenter::disabled() };
+        let connects = state.statistics.connects.load(Ordering::Relaxed);
+        let current = state.current.read().unwrap_or_else(PoisonError::into_inner);
+        if current.connects == connects {
+            return current.instrumenter.clone();
+        }
+        let info = state.client.server_info();
+        // The client counts a connection before it knows the new server.
+        if info == current.info {
+            return current.instrumenter.clone();
+        }
+        drop(current);
+        let instrumenter = describe(&info, &state.facts, &state.instrumentation);
+        let mut current = state.current.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Current { connects, info, instrumenter };
+        current.instrumenter.clone()
+    }
+
+    /// Makes the receive span of a message that is handed to the application.
+    pub(crate) fn receive<M: Readable>(
+        &self,
+        operation: Operation,
+        clock: Clock,
+        message: M,
+    ) -> Received<Delivered<M>> {
+        let received = self.extract(message);
+        received.receive(operation, clock);
+        received
+    }
+
+    /// Extracts the context of a message, which is not counted yet.
+    pub(crate) fn extract<M: Readable>(&self, message: M) -> Received<Delivered<M>> {
+        let facts = self.0.as_ref().map(|state| Arc::clone(&state.facts));
+        extract_by(&self.instrumenter(), message, facts)
+    }
+
+    /// Makes the failed receive span of an operation that began at `clock`.
+    #[cfg(feature = "jetstream")]
+    pub(crate) fn receive_failed(&self, operation: Operation, clock: Clock, error: &impl Classify) {
+        if self.is_enabled() {
+            self.instrumenter().receive_failed(operation, clock, None, error.failure());
+        }
+    }
+
+    /// Returns how many bytes a message may have.
+    pub(crate) fn max_payload(&self) -> usize {
+        self.0.as_ref().map_or(usize::MAX, |state| state.client.max_payload())
+    }
+
+    pub(crate) fn facts(&self) -> &Facts {
+        self.0.as_ref().map_or(&NO_FACTS, |state| &state.facts)
+    }
+}
+
+/// Nothing is known without telemetry.
+pub(crate) static NO_FACTS: Facts = Facts::NONE;
+
+impl Facts {
+    const NONE: Self = Self {
+        address: None,
+        canonical: false,
+        group: None,
+        stream: None,
+        template: None,
+        inboxes: None,
+    };
+
+    pub(crate) fn destination<'a>(&'a self, subject: &'a str) -> Destination<'a> {
+        let mut destination = Destination::new(subject);
+        if let Some(template) = &self.template {
+            destination = destination.with_template(template);
+        }
+        if self.is_temporary(subject) { destination.temporary() } else { destination }
+    }
+
+    /// Returns whether a subject goes away with its user: an inbox, or the subject that a message
+    /// is acknowledged by.
+    fn is_temporary(&self, subject: &str) -> bool {
+        let own = self.inboxes.as_deref();
+        ["_INBOX", "$JS.ACK."].into_iter().chain(own).any(|prefix| subject.starts_with(prefix))
+    }
+}
+
+/// Extracts the context of a message whose connection is not known, by the default instrumentation.
+pub(crate) fn extract<M: Readable>(message: M) -> Received<Delivered<M>> {
+    static DEFAULT: LazyLock<Instrumenter> =
+        LazyLock::new(|| Instrumenter::builder(semconv::SYSTEM).build(&Instrumentation::default()));
+    extract_by(&DEFAULT, message, None)
+}
+
+fn extract_by<M: Readable>(
+    instrumenter: &Instrumenter,
+    bare: M,
+    facts: Option<Arc<Facts>>,
+) -> Received<Delivered<M>> {
+    // A status of the server is handed over as messages are, and has no telemetry.
+    let silent = Instrumenter::disabled();
+    let instrumenter = if bare.is_status() { &silent } else { instrumenter };
+    let place = if instrumenter.is_enabled() { bare.place() } else { None };
+    instrumenter.extract(Delivered { bare, origin: Origin(facts), place })
+}
+
+/// Returns whether there is any telemetry: if not, nothing need be known.
+pub(crate) fn is_enabled(instrumentation: &Instrumentation) -> bool {
+    Instrumenter::builder(semconv::SYSTEM).build(instrumentation).is_enabled()
+}
+
+fn describe(info: &ServerInfo, facts: &Facts, instrumentation: &Instrumentation) -> Instrumenter {
+    let mut builder = Instrumenter::builder(semconv::SYSTEM);
+    // By default a server listens on every address, which does not say where it is.
+    let is_anywhere = info.host.parse().is_ok_and(|address: IpAddr| address.is_unspecified());
+    let told = (!info.host.is_empty() && !is_anywhere).then_some((&info.host, info.port));
+    let named = facts.address.as_ref().map(|(host, port)| (host, *port));
+    if let Some((host, port)) = told.or(named) {
+        builder = builder.server(host, Some(port));
+    }
+    if !info.server_id.is_empty() {
+        builder = builder.client_id(&info.client_id.to_string());
+    }
+    if let Some(group) = &facts.group {
+        builder = builder.consumer_group(group);
+    }
+    if let Some(stream) = &facts.stream {
+        builder = builder.attribute(semconv::STREAM, stream).fallback_destination(stream);
+    }
+    builder.build(instrumentation)
+}

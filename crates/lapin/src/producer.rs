@@ -1,0 +1,116 @@
+//! Publishing: one message, or a batch.
+
+mod confirm;
+
+use lapin::{
+    BasicProperties, Confirmation, Result, options::BasicPublishOptions, types::ShortString,
+};
+use otel_messaging_core::{ActiveOperation, CreationContext};
+
+pub use self::confirm::PublisherConfirm;
+use crate::{Channel, error_type, hand_over::hand_over, outgoing::Publish, semconv};
+
+impl Channel {
+    /// Publishes a message as [`lapin::Channel::basic_publish`] does, in a send span. The span's
+    /// context is written into the headers; a context that they hold already is replaced, and the
+    /// span links to it.
+    ///
+    /// The span ends with the confirm. If the channel has no confirms, it ends when the client has
+    /// written the message.
+    ///
+    /// Cancel safety: once polled, the client sends the message even if this is dropped; then the
+    /// span ends as handed over. Errors are the client's own; the span is marked as failed.
+    pub async fn basic_publish(
+        &self,
+        exchange: ShortString,
+        routing_key: ShortString,
+        options: BasicPublishOptions,
+        payload: &[u8],
+        properties: BasicProperties,
+    ) -> Result<PublisherConfirm> {
+        let publish = Publish { exchange, routing_key, options, payload, properties };
+        let mut outgoing = self.outgoing(publish);
+        let operation = self.instrumenter().send(semconv::PUBLISH, &mut outgoing);
+        self.hand_over(outgoing.publish, operation).await
+    }
+
+    /// Publishes a message that was created in `creation`, as [`basic_publish`](Self::basic_publish)
+    /// does: the message carries that context instead of the send span's own, and the send span
+    /// links to it.
+    ///
+    /// Cancel safety and errors: as for [`basic_publish`](Self::basic_publish).
+    pub async fn basic_publish_with_context(
+        &self,
+        publish: Publish<'_>,
+        creation: &CreationContext,
+    ) -> Result<PublisherConfirm> {
+        let mut outgoing = self.outgoing(publish);
+        let instrumenter = self.instrumenter();
+        let operation = instrumenter.send_with_context(semconv::PUBLISH, &mut outgoing, creation);
+        self.hand_over(outgoing.publish, operation).await
+    }
+
+    /// Publishes messages as one batch and awaits their confirms: a create span for each message,
+    /// and one send span that links to all of them and ends with the last confirm.
+    ///
+    /// The results are in the order of the messages: the confirm, or the client's error.
+    ///
+    /// Cancel safety: the messages that the client has taken are sent. The others are not; the span
+    /// says that they are `cancelled`.
+    pub async fn basic_publish_batch<'a>(
+        &self,
+        messages: impl IntoIterator<Item = Publish<'a>>,
+    ) -> Vec<Result<Confirmation>> {
+        let mut messages: Vec<_> =
+            messages.into_iter().map(|message| self.outgoing(message)).collect();
+        let operations = self.instrumenter().send_batch(semconv::PUBLISH, &mut messages);
+        let mut confirms = Vec::with_capacity(messages.len());
+        for (message, operation) in messages.into_iter().zip(operations) {
+            confirms.push(self.hand_over(message.publish, operation).await);
+        }
+        let mut results = Vec::with_capacity(confirms.len());
+        for confirm in confirms {
+            results.push(match confirm {
+                Ok(confirm) => confirm.await,
+                Err(error) => Err(error),
+            });
+        }
+        results
+    }
+
+    /// Hands one message to the client, alone or as one of a batch.
+    async fn hand_over(
+        &self,
+        publish: Publish<'_>,
+        operation: ActiveOperation,
+    ) -> Result<PublisherConfirm> {
+        let Publish { exchange, routing_key, options, payload, properties } = publish;
+        let channel = self.get_ref();
+        let is_confirmed = self.instrumenter().is_enabled() && channel.status().confirm();
+        let call = channel.basic_publish(exchange, routing_key, options, payload, properties);
+        run(operation, call, is_confirmed).await
+    }
+}
+
+/// Runs the client's `call` as `operation`, which goes on until the confirm if there is one.
+async fn run(
+    mut operation: ActiveOperation,
+    call: impl Future<Output = Result<lapin::PublisherConfirm>>,
+    is_confirmed: bool,
+) -> Result<PublisherConfirm> {
+    match hand_over(call, &mut operation).await {
+        Ok(confirm) if is_confirmed => Ok(PublisherConfirm::new(confirm, Some(operation))),
+        Ok(confirm) => {
+            operation.end();
+            Ok(PublisherConfirm::new(confirm, None))
+        }
+        Err(error) => {
+            // It counts as sent if the client had taken it before.
+            operation.reject(error_type::of(&error));
+            Err(error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

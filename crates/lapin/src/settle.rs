@@ -1,0 +1,243 @@
+//! Settling: deliveries are acknowledged or refused, by their acker or by their tag.
+
+use std::sync::Arc;
+
+use lapin::{
+    Result,
+    options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions},
+    types::DeliveryTag,
+};
+use otel_messaging_core::{
+    ActiveOperation, Destination, ErrorType, Failure, Instrumenter, Operation, Received,
+    client::Message, client::wrapper, semconv as core,
+};
+
+use crate::{
+    Channel,
+    destination::Name,
+    error_type,
+    hand_over::hand_over,
+    semconv,
+    settled::{Settled, Unsettled},
+};
+
+/// Defines the methods that settle a delivery, for a type that has the client's acker behind
+/// `get_ref` and a method `settle`.
+macro_rules! settle_methods {
+    () => {
+        /// Acknowledges the delivery as [`lapin::Acker::ack`] does, in a settle span.
+        ///
+        /// If `multiple`, the span says how many deliveries are acknowledged, provided that all
+        /// deliveries of the channel up to this one came through this crate.
+        ///
+        /// Cancel safety: once polled, the client settles the delivery even if this is dropped;
+        /// then the span ends as handed over. Errors are the client's own; the span is marked as
+        /// failed.
+        pub async fn ack(&self, options: lapin::options::BasicAckOptions) -> lapin::Result<bool> {
+            let call = self.get_ref().ack(options);
+            self.settle($crate::semconv::ACK, options.multiple, call).await
+        }
+
+        /// Refuses the delivery as [`lapin::Acker::nack`] does, in a settle span.
+        ///
+        /// Several deliveries, cancel safety and errors: as for [`ack`](Self::ack).
+        pub async fn nack(&self, options: lapin::options::BasicNackOptions) -> lapin::Result<bool> {
+            let call = self.get_ref().nack(options);
+            self.settle($crate::semconv::NACK, options.multiple, call).await
+        }
+
+        /// Refuses the delivery as [`lapin::Acker::reject`] does, in a settle span.
+        ///
+        /// Cancel safety and errors: as for [`ack`](Self::ack).
+        pub async fn reject(
+            &self,
+            options: lapin::options::BasicRejectOptions,
+        ) -> lapin::Result<bool> {
+            let call = self.get_ref().reject(options);
+            self.settle($crate::semconv::REJECT, false, call).await
+        }
+    };
+}
+pub(crate) use settle_methods;
+
+/// Instrumented [`lapin::Acker`]: each call is a settle span, which links to the message and is a
+/// child of the ambient span, else of the span that processed the message first.
+///
+/// There is no span where the client does nothing, because the delivery is settled already. An
+/// acker that is poisoned (the channel is gone, and the broker will deliver again) answers
+/// `Ok(false)`, as the client's does; the span's `error.type` is `poisoned`, and it links to the
+/// message only where [`Delivery`](crate::message::Delivery) itself is settled.
+#[derive(Clone)]
+pub struct Acker {
+    bare: lapin::Acker,
+    /// `None` if the instrumentation is disabled.
+    known: Option<Known>,
+}
+
+wrapper!(Acker: lapin::Acker);
+
+/// What an acker's spans and metrics say of its delivery.
+#[derive(Clone, Debug)]
+struct Known {
+    instrumenter: Instrumenter,
+    name: Name,
+    tag: DeliveryTag,
+    /// `None` if settling made no spans when the delivery came.
+    unsettled: Option<Arc<Unsettled>>,
+}
+
+impl Acker {
+    pub(crate) fn new(
+        bare: lapin::Acker,
+        instrumenter: &Instrumenter,
+        name: &Name,
+        tag: DeliveryTag,
+        unsettled: Option<Arc<Unsettled>>,
+    ) -> Self {
+        let (instrumenter, name) = (instrumenter.clone(), name.clone());
+        let is_enabled = instrumenter.is_enabled();
+        Self { bare, known: is_enabled.then_some(Known { instrumenter, name, tag, unsettled }) }
+    }
+
+    settle_methods!();
+
+    async fn settle(
+        &self,
+        operation: Operation,
+        multiple: bool,
+        call: impl Future<Output = Result<bool>>,
+    ) -> Result<bool> {
+        self.settle_message(None::<&Received<Settled>>, operation, multiple, call).await
+    }
+
+    /// Settles the delivery, whose message may be at hand.
+    pub(crate) async fn settle_message<M: Message>(
+        &self,
+        message: Option<&Received<M>>,
+        operation: Operation,
+        multiple: bool,
+        call: impl Future<Output = Result<bool>>,
+    ) -> Result<bool> {
+        let is_poisoned = self.bare.poisoned();
+        let Some(known) = self.known.as_ref().filter(|_| is_poisoned || self.bare.usable()) else {
+            return call.await;
+        };
+        // Once the channel is gone, the tag may be another delivery's.
+        let unsettled = known.unsettled.as_ref().filter(|_| !is_poisoned);
+        let settled = unsettled.map(|unsettled| unsettled.settle(known.tag, multiple));
+        let (kept, count) = settled.unwrap_or_default();
+        let operation = match (message, kept) {
+            (Some(message), _) => message.settle(operation),
+            (None, Some(kept)) => kept.settle(operation),
+            (None, None) => {
+                let destination = Some(known.name.destination());
+                settle_unknown(&known.instrumenter, operation, destination, known.tag)
+            }
+        };
+        run(operation, count, call, |result| match result {
+            Ok(false) if self.bare.poisoned() => Some(Failure::new(ErrorType::new("poisoned"))),
+            Ok(_) => None,
+            Err(error) => Some(error_type::of(error)),
+        })
+        .await
+    }
+}
+
+impl Channel {
+    /// Acknowledges a delivery by its tag, as [`lapin::Channel::basic_ack`] does, in a settle span.
+    /// The span is that of the message, as for [`Acker::ack`], if the delivery came through this
+    /// channel.
+    ///
+    /// Cancel safety: once polled, the client settles the delivery even if this is dropped; then the
+    /// span ends as handed over. Errors are the client's own; the span is marked as failed.
+    pub async fn basic_ack(&self, tag: DeliveryTag, options: BasicAckOptions) -> Result<()> {
+        let call = self.get_ref().basic_ack(tag, options);
+        self.settle(semconv::ACK, tag, options.multiple, call).await
+    }
+
+    /// Refuses a delivery by its tag, as [`lapin::Channel::basic_nack`] does, in a settle span.
+    ///
+    /// Cancel safety and errors: as for [`basic_ack`](Self::basic_ack).
+    pub async fn basic_nack(&self, tag: DeliveryTag, options: BasicNackOptions) -> Result<()> {
+        let call = self.get_ref().basic_nack(tag, options);
+        self.settle(semconv::NACK, tag, options.multiple, call).await
+    }
+
+    /// Refuses a delivery by its tag, as [`lapin::Channel::basic_reject`] does, in a settle span.
+    ///
+    /// Cancel safety and errors: as for [`basic_ack`](Self::basic_ack).
+    pub async fn basic_reject(&self, tag: DeliveryTag, options: BasicRejectOptions) -> Result<()> {
+        let call = self.get_ref().basic_reject(tag, options);
+        self.settle(semconv::REJECT, tag, false, call).await
+    }
+
+    async fn settle(
+        &self,
+        operation: Operation,
+        tag: DeliveryTag,
+        multiple: bool,
+        call: impl Future<Output = Result<()>>,
+    ) -> Result<()> {
+        let (instrumenter, unsettled) = (self.instrumenter(), self.unsettled());
+        settle_by_tag(instrumenter, unsettled, operation, tag, multiple, call).await
+    }
+}
+
+async fn settle_by_tag(
+    instrumenter: &Instrumenter,
+    unsettled: &Unsettled,
+    operation: Operation,
+    tag: DeliveryTag,
+    multiple: bool,
+    call: impl Future<Output = Result<()>>,
+) -> Result<()> {
+    if !instrumenter.is_enabled() {
+        return call.await;
+    }
+    let settled = instrumenter.wants_settle_spans().then(|| unsettled.settle(tag, multiple));
+    let (kept, count) = settled.unwrap_or_default();
+    let operation = match kept {
+        Some(kept) => kept.settle(operation),
+        None => settle_unknown(instrumenter, operation, None, tag),
+    };
+    run(operation, count, call, |result| result.as_ref().err().map(error_type::of)).await
+}
+
+/// Starts to settle a message that nothing else is known of.
+fn settle_unknown(
+    instrumenter: &Instrumenter,
+    operation: Operation,
+    destination: Option<Destination<'_>>,
+    tag: DeliveryTag,
+) -> ActiveOperation {
+    let mut operation = instrumenter.settle(operation, destination);
+    operation.set_attribute(semconv::DELIVERY_TAG, tag);
+    operation
+}
+
+/// Runs the client's `call` as `operation`, which settles `count` messages if that is known.
+async fn run<T>(
+    mut operation: ActiveOperation,
+    count: Option<u64>,
+    call: impl Future<Output = Result<T>>,
+    classify: impl FnOnce(&Result<T>) -> Option<Failure>,
+) -> Result<T> {
+    if let Some(count) = count {
+        operation.set_attribute(core::BATCH_MESSAGE_COUNT, count);
+    }
+    let result = hand_over(call, &mut operation).await;
+    match classify(&result) {
+        Some(failure) => operation.fail(failure),
+        None => operation.end(),
+    }
+    result
+}
+
+impl PartialEq for Acker {
+    fn eq(&self, other: &Self) -> bool {
+        self.bare == other.bare
+    }
+}
+
+#[cfg(test)]
+mod tests;

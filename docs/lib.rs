@@ -1,0 +1,46 @@
+//! Compiles the examples of the repository's documents: a published crate cannot include files from
+//! outside of its own directory.
+
+/// The examples of README.md, with the dependency renamed as it says.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
+/// The examples of new-broker.md that are not quotes.
+#[cfg(doctest)]
+#[doc = include_str!("new-broker.md")]
+pub struct NewBroker;
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    /// Reads the sources that new-broker.md quotes: the toy and its tests.
+    fn sources() -> String {
+        let testing = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/testing");
+        let mut sources = String::new();
+        for directory in ["src/toy", "tests", "tests/toy"] {
+            for entry in fs::read_dir(testing.join(directory)).unwrap() {
+                let path = entry.unwrap().path();
+                if path.extension().is_some_and(|extension| extension == "rs") {
+                    sources.push_str(&fs::read_to_string(path).unwrap());
+                }
+            }
+        }
+        sources
+    }
+
+    #[test]
+    fn blocks_marked_rs_are_quoted_as_they_are() {
+        let sources = sources();
+        let quotes: Vec<&str> = include_str!("new-broker.md")
+            .split("\n```rs\n")
+            .skip(1)
+            .map(|rest| rest.split("\n```\n").next().unwrap())
+            .collect();
+        assert!(!quotes.is_empty(), "the page quotes nothing");
+        for quote in quotes {
+            assert!(sources.contains(quote), "not in the toy's sources:\n{quote}");
+        }
+    }
+}
