@@ -1,4 +1,4 @@
-//! The conformance suite, on JetStream: what core NATS lacks of it, other tests look at.
+//! The conformance suite on JetStream. Core NATS has an instance in `crates/async-nats`.
 
 use otel_messaging_testing::conformance;
 

@@ -1,10 +1,6 @@
 //! JetStream as the conformance suite uses it.
 
-use std::{
-    future::Future,
-    sync::atomic::{AtomicU8, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use futures::StreamExt;
 use otel_messaging_async_nats::{
@@ -17,7 +13,8 @@ use otel_messaging_async_nats::{
         publish::PublishAck,
         stream::{self, StorageType},
     },
-    otel::{Batch, CreationContext, Instrumentation, OperationType},
+    otel::{Batch, CreationContext, Instrumentation, Operation, OperationType, System},
+    semconv,
 };
 use otel_messaging_integration_tests::{nats, unique};
 use otel_messaging_testing::{
@@ -26,28 +23,27 @@ use otel_messaging_testing::{
 };
 use tokio::sync::Mutex;
 
-/// Longer than anything on loopback takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::PATIENCE;
 
 /// A stream and a consumer of the test's own, on the shared server.
 pub(crate) struct JetStream {
     client: Client,
     context: Context,
-    /// Waits for ever for the answer to a message that nobody asks for.
+    /// Has no room, and waits for some.
     full: Context,
-    /// The same, but does not wait.
+    /// Has no room, and does not wait.
     refusing: Context,
-    /// What the two wait for.
+    /// What takes the room of the two.
     _unanswered: [bare::jetstream::context::PublishAckFuture; 2],
     next: AtomicU8,
-    /// The test's name for itself, which all subjects start with.
+    /// The name of the stream, with which all subjects start.
     name: String,
     consumer: PullConsumer,
     messages: Mutex<pull::Stream>,
     foreign: bare::jetstream::Context,
 }
 
-/// What the next operation does.
+/// What the next operation meets.
 const USUAL: u8 = 0;
 const STALL: u8 = 1;
 const REFUSE: u8 = 2;
@@ -67,7 +63,7 @@ impl JetStream {
         OutboundMessage::new(subject.into(), message.body.clone().into(), headers)
     }
 
-    /// Where the next message is sent, and what it looks like.
+    /// Returns the context for the next message, and the message.
     fn prepare(&self, message: &Outgoing) -> (&Context, OutboundMessage) {
         let mut outbound = self.message(message);
         let context = match self.take_next(&[STALL, REFUSE, FAIL]) {
@@ -90,7 +86,7 @@ impl JetStream {
     ) -> Result<Place, Outgoing> {
         let (context, outbound) = self.prepare(&message);
         let sent = match creation {
-            Some(creation) => context.publish_created(outbound, creation).await,
+            Some(creation) => context.publish_with_context(outbound, creation).await,
             None => publish(context, outbound).await,
         };
         let result = match sent {
@@ -101,7 +97,7 @@ impl JetStream {
     }
 }
 
-/// By the method that applications use.
+/// Publishes by the methods that applications use.
 async fn publish(
     context: &Context,
     message: OutboundMessage,
@@ -116,16 +112,13 @@ async fn publish(
 impl Broker for JetStream {
     type Message<'a> = Message;
 
-    const SYSTEM: &'static str = "nats";
-    const SCOPE: (&'static str, &'static str) =
-        ("otel-messaging-async-nats", env!("CARGO_PKG_VERSION"));
-    const SEND: &'static str = "publish";
-    const RECEIVE: &'static str = "receive";
-    const SETTLE: Option<&'static str> = Some("ack");
-    /// The client keeps them in a hash map: there is no order.
+    const SYSTEM: System = semconv::SYSTEM;
+    const SEND: Operation = semconv::PUBLISH;
+    const RECEIVE: Operation = semconv::RECEIVE;
+    const SETTLE: Option<Operation> = Some(semconv::ACK);
+    /// The client keeps headers in a hash map: they have no order.
     const HEADERS: Headers =
         Headers { binary: false, null: false, duplicate: false, longest: 60_000 };
-    const KEY: Option<&'static str> = None;
     const ENVELOPE_SIZE: bool = true;
     const PARTITIONS: bool = false;
     const ANSWERS_AFTER_DROP: bool = false;
@@ -133,11 +126,11 @@ impl Broker for JetStream {
     const ANONYMOUS: Option<&'static str> = None;
 
     fn position(operation: OperationType) -> Option<&'static str> {
-        (operation != OperationType::Create).then_some("messaging.nats.sequence")
+        (operation != OperationType::Create).then_some(semconv::SEQUENCE)
     }
 
     fn answer(&self) -> Vec<(&'static str, ExpectedValue)> {
-        vec![("messaging.nats.stream", self.name.clone().into())]
+        vec![(semconv::STREAM, self.name.clone().into())]
     }
 
     fn destination(&self, _: OperationType, name: &str) -> String {
@@ -175,8 +168,8 @@ impl Broker for JetStream {
         let Ok(unanswered) = unanswered.try_into() else { unreachable!("there are two") };
         let foreign = bare::connect(nats()).await.expect("the client connects");
         Self {
-            full: Context::new(full, &client),
-            refusing: Context::new(refusing, &client),
+            full: Context::wrap(full, &client),
+            refusing: Context::wrap(refusing, &client),
             _unanswered: unanswered,
             client,
             context,
@@ -188,16 +181,12 @@ impl Broker for JetStream {
         }
     }
 
-    async fn spawn(future: impl Future<Output = ()> + Send + 'static) -> bool {
-        tokio::spawn(future).await.is_ok()
-    }
-
     fn client(&self, operation: OperationType) -> conformance::Client {
         let sends = matches!(operation, OperationType::Create | OperationType::Send);
         let info = self.client.server_info();
         let mut span_attributes = vec![("messaging.client.id", info.client_id.to_string().into())];
         if !sends {
-            span_attributes.push(("messaging.nats.stream", self.name.clone().into()));
+            span_attributes.push((semconv::STREAM, self.name.clone().into()));
         }
         conformance::Client {
             server: Some((info.host.into(), Some(info.port))),
@@ -210,7 +199,7 @@ impl Broker for JetStream {
         self.send_as(message, None).await
     }
 
-    async fn send_created(
+    async fn send_with_context(
         &self,
         message: Outgoing,
         creation: &CreationContext,
@@ -266,18 +255,10 @@ impl Broker for JetStream {
         batch.map_err(|error| failing(error.kind(), &error))
     }
 
-    /// The server says that there is none.
     async fn receive_nothing(&self) {
         let fetch = self.consumer.fetch().max_messages(1).messages().await;
         let batch = fetch.expect("the client asks").into_batch().await;
         assert!(batch.expect("the server answers").is_empty());
-    }
-
-    async fn process_with<'a, F>(message: Message, handler: impl FnOnce(Message) -> F + Send)
-    where
-        F: Future<Output = ()> + Send,
-    {
-        message.process_with(handler).await;
     }
 
     async fn settle(&self, message: &Message) -> Result<(), Failing> {
@@ -294,7 +275,7 @@ impl Broker for JetStream {
     }
 
     fn inject(&self, fault: Fault) -> Option<Failing> {
-        // Old servers say nothing to who asks for messages of a consumer that is no more.
+        // Old servers do not answer a request for messages of a consumer that was deleted.
         if fault == Fault::Receive && !self.client.is_server_compatible(2, 10, 0) {
             return None;
         }
@@ -335,11 +316,11 @@ impl Broker for JetStream {
 }
 
 impl Drop for JetStream {
-    /// The server may be somebody's.
+    /// Deletes the stream: the server may be shared.
     fn drop(&mut self) {
         let delete = self.foreign.delete_stream(&self.name);
         tokio::task::block_in_place(|| {
-            // Nothing depends on it.
+            // Nothing depends on the result.
             let _ = tokio::runtime::Handle::current().block_on(delete);
         });
     }

@@ -10,7 +10,7 @@ use otel_messaging_async_nats::{
         consumer::{AckPolicy, pull},
         message::PublishMessage,
     },
-    otel::semconv,
+    otel::{AsReceived as _, Batch, ProcessParent, semconv},
 };
 use otel_messaging_integration_tests::{OwnBroker, nats};
 use otel_messaging_testing::{
@@ -35,7 +35,7 @@ fn inbox(nats: &Nats, operation: &'static str, kind: &'static str, otel: SpanKin
     ])
 }
 
-/// Answers one request, when it is time, and says that it has.
+/// Answers one request, when `time` comes.
 async fn answer(nats: &Nats, mut requests: Subscriber, time: oneshot::Receiver<()>) {
     let request = requests.next().await.unwrap();
     request
@@ -154,7 +154,7 @@ async fn ten_thousand_in_batches_of_500_are_linked_one_by_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_ordered_consumer_that_starts_again_misses_nothing_and_tells_nothing_twice() {
+async fn an_ordered_consumer_that_starts_again_receives_each_message_once() {
     let nats = Nats::new().await;
     let (stream, consumer) = nats.consumer(3, pull::OrderedConfig::default()).await;
     let mut messages = consumer.messages().await.unwrap();
@@ -181,12 +181,10 @@ async fn an_ordered_consumer_that_starts_again_misses_nothing_and_tells_nothing_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stored_message_is_linked_and_never_a_parent() {
-    use otel_messaging_async_nats::otel::{Batch, ProcessParent};
-
-    let parent = |builder: otel_messaging_async_nats::otel::builder::InstrumentationBuilder| {
+    let nats = Nats::with(Telemetry::builder(), |builder| {
         builder.with_process_parent(ProcessParent::CreationContext)
-    };
-    let nats = Nats::with(Telemetry::builder(), parent).await;
+    });
+    let nats = nats.await;
     let stream = nats.stream().await;
     nats.fill(2).await;
     let orders = nats.subject("orders");
@@ -206,31 +204,28 @@ async fn a_stored_message_is_linked_and_never_a_parent() {
     let get = |sequence: i64| {
         nats.span("get", "receive", SpanKind::Client)
             .attributes(at(sequence))
+            .attributes(nats.stream_attribute())
             .linked_to(remote(sequence.to_string()))
     };
-    let info = nats.client.server_info();
-    let mut nowhere = nats.attributes("get", "receive");
-    nowhere.pop();
+    let mut missed = nats.attributes("get", "receive");
+    missed.pop();
+    missed.push((semconv::DESTINATION_NAME, nats.name.clone().into()));
     let published = (1..=2).map(|sequence| nats.published(sequence).label(sequence.to_string()));
     nats.telemetry.assert_spans(
         published
-            .chain([1, 2, 1, 2].map(|sequence| get(sequence).attributes(nats.stream_attribute())))
-            .chain([1, 2, 1, 1].map(get))
-            .chain([span(format!("get {}:{}", info.host, info.port))
+            .chain([1, 2, 1, 2, 1, 2, 1, 1].map(get))
+            .chain([span(format!("get {}", nats.name))
                 .kind(SpanKind::Client)
-                .attributes(nowhere)
+                .attributes(missed)
+                .attributes(nats.stream_attribute())
                 .error("NotFound", Some(&missing.to_string()))]),
     );
     nats.telemetry.clear();
     let [first, ..] = raw;
-    let writer = remote(
-        otel_messaging_async_nats::otel::AsReceived::as_received(&first)
-            .creation_context()
-            .span_context()
-            .clone(),
-    );
+    let writer = remote(first.as_received().creation_context().span_context().clone());
     Batch::from(vec![first]).process(async {}).await;
     let process = nats.span("process", "process", SpanKind::Consumer).attributes(at(1));
+    let process = process.attributes(nats.stream_attribute());
     let process = process.attributes([(semconv::BATCH_MESSAGE_COUNT, 1.into())]);
     nats.telemetry.assert_spans([process.linked_to(writer)]);
     drop(read);
@@ -257,8 +252,8 @@ async fn every_message_is_accounted_for_when_the_server_restarts_within_a_fetch(
     }
     server.kill();
     server.restart();
-    // The fetch may end early or late; what it left is delivered again, and so is what the server had
-    // not yet written down as settled when it was killed.
+    // The fetch may end early or late. What it left is delivered again, and so is what the server had
+    // not stored as settled when it was killed.
     let mut rounds = 0;
     let left = async || {
         let left = consumer.get_info().await.unwrap();
@@ -273,7 +268,7 @@ async fn every_message_is_accounted_for_when_the_server_restarts_within_a_fetch(
             Err(_) => Vec::new().into(),
         };
         for message in &batch {
-            // Of a delivery that the server has forgotten it takes no settlement, nor of those after.
+            // The server takes no settlement of deliveries that it has forgotten.
             if message.process(message.double_ack()).await.is_err() {
                 break;
             }
@@ -289,7 +284,7 @@ async fn every_message_is_accounted_for_when_the_server_restarts_within_a_fetch(
     }
     assert_eq!(settled.keys().copied().collect::<Vec<_>>(), (1..=20).collect::<Vec<_>>());
     assert_eq!(stream.get_info().await.unwrap().state.messages, 20);
-    // Whatever was received is linked to who published it, whenever that was.
+    // Each message that was received is linked to the span that published it.
     let spans = nats.telemetry.spans();
     let linked = |context: &SpanContext| {
         spans.iter().filter(|span| span.span_kind == SpanKind::Client).any(|span| {
@@ -297,10 +292,10 @@ async fn every_message_is_accounted_for_when_the_server_restarts_within_a_fetch(
         })
     };
     assert!(settled.values().all(linked));
-    let of_today = nats.client.server_info();
+    let now = nats.client.server_info();
     let last = spans.iter().rfind(|span| span.name.starts_with("ack ")).unwrap();
     let id = last.attributes.iter().find(|one| one.key.as_str() == semconv::CLIENT_ID).unwrap();
-    assert_eq!(id.value.as_str(), of_today.client_id.to_string(), "it was {client_id}");
+    assert_eq!(id.value.as_str(), now.client_id.to_string(), "it was {client_id}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -318,7 +313,7 @@ async fn hostile_bytes_from_a_socket_lose_no_message() {
         b"NATS/1.0\r\na: 1\r\na: 2\r\nA: 3\r\n\r\n",
         b"NATS/1.0\r\nNats-Msg-Id: \r\nNats-Expected-Last-Sequence: x\r\n\r\n",
     ];
-    // Until the subscription is there, which another connection cannot know.
+    // Waits for the subscription, of which the other connection does not know.
     nats.client.request(nats.subject("nobody"), "".into()).await.unwrap_err();
     let mut bytes = b"CONNECT {\"verbose\":false,\"headers\":true}\r\n".to_vec();
     for block in hostile {

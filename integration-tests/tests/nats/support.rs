@@ -1,4 +1,4 @@
-//! A client and streams of a test's own, and what their telemetry looks like.
+//! A client and streams for one test, and the telemetry that they should record.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use otel_messaging_async_nats::{
         stream::{self, StorageType, Stream},
     },
     otel::{Instrumentation, InstrumentationBuilder, Propagation, semconv},
+    semconv::{DELIVERY_COUNT, SEQUENCE, STREAM},
 };
 use otel_messaging_integration_tests::{nats, unique};
 use otel_messaging_testing::{
@@ -24,8 +25,8 @@ pub(crate) type Attributes = Vec<(&'static str, ExpectedValue)>;
 /// Longer than anything on loopback takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Telemetry of its own, a client that reports to it, and a name that nobody else has: that of its
-/// stream, and what its subjects start with.
+/// Telemetry, a client that reports to it, and a unique name: that of its stream, with which its
+/// subjects start.
 pub(crate) struct Nats {
     pub(crate) telemetry: Telemetry,
     pub(crate) client: Client,
@@ -48,7 +49,7 @@ impl Nats {
         Self::on(&nats(), telemetry, choose, true).await
     }
 
-    /// On a server of the test's own.
+    /// On a server that only this test uses.
     pub(crate) async fn alone(server: &str) -> Self {
         Self::on(server, Telemetry::builder(), |builder| builder, false).await
     }
@@ -87,7 +88,7 @@ impl Nats {
         self.context.create_stream(config).await.expect("the stream is made")
     }
 
-    /// The stream with so many messages to `orders`, and a consumer. What that has told is forgotten.
+    /// The stream with so many messages to `orders`, and a consumer. Their telemetry is cleared.
     pub(crate) async fn consumer<C>(&self, messages: usize, config: C) -> (Stream, Consumer<C>)
     where
         C: IntoConsumerConfig + FromConsumer,
@@ -99,7 +100,7 @@ impl Nats {
         (stream, consumer)
     }
 
-    /// Publishes so many messages to `orders`, whose bodies are their numbers from 0 on.
+    /// Publishes messages to `orders`, whose bodies are their numbers from 0 on.
     pub(crate) async fn fill(&self, messages: usize) {
         for index in 0..messages {
             let publish = self.context.publish(self.subject("orders"), index.to_string().into());
@@ -136,12 +137,12 @@ impl Nats {
         self.span("publish", "send", SpanKind::Producer)
     }
 
-    /// Of a message that the stream has now.
+    /// The span of publishing a message that the stream has now.
     pub(crate) fn published(&self, sequence: i64) -> ExpectedSpan {
         self.publish().attributes(self.stream_attribute()).attributes(at(sequence))
     }
 
-    /// A span of a consumer's.
+    /// A span of a consumer.
     pub(crate) fn consuming(
         &self,
         operation: &'static str,
@@ -155,16 +156,16 @@ impl Nats {
     }
 
     pub(crate) fn stream_attribute(&self) -> Attributes {
-        vec![("messaging.nats.stream", self.name.clone().into())]
+        vec![(STREAM, self.name.clone().into())]
     }
 }
 
 impl Drop for Nats {
-    /// The server may be somebody's.
+    /// Deletes the stream: the server may be shared.
     fn drop(&mut self) {
         if self.is_shared {
             tokio::task::block_in_place(|| {
-                // There may be none.
+                // There may be no stream.
                 let delete = self.context.delete_stream(&self.name);
                 let _ = tokio::runtime::Handle::current().block_on(delete);
             });
@@ -179,7 +180,7 @@ pub(crate) async fn connect(server: &str, instrumentation: &Instrumentation) -> 
 
 /// The number of a message in its stream.
 pub(crate) fn at(sequence: i64) -> Attributes {
-    vec![("messaging.nats.sequence", sequence.into())]
+    vec![(SEQUENCE, sequence.into())]
 }
 
 /// How many messages a batch has.
@@ -189,7 +190,7 @@ pub(crate) fn count(messages: i64) -> Attributes {
 
 /// How often a message was delivered, from the second time on.
 pub(crate) fn deliveries(count: i64) -> Attributes {
-    vec![("messaging.nats.message.delivery_count", count.into())]
+    vec![(DELIVERY_COUNT, count.into())]
 }
 
 fn scope() -> InstrumentationScope {
