@@ -12,7 +12,7 @@ use crate::{
 
 pub(super) type Attributes = Vec<(&'static str, ExpectedValue)>;
 
-#[expect(clippy::unused_self, reason = "all are called on the scene, as `self` gives `B`")]
+#[expect(clippy::unused_self, reason = "all are methods of the scene, for uniform calls")]
 impl<B: Broker> Scene<B> {
     /// Expects a span of `operation` on a destination, with its name, kind and common attributes.
     pub(super) fn span(&self, operation: OperationType, destination: &str) -> ExpectedSpan {
