@@ -80,6 +80,13 @@ pub trait Broker: Sized + Send + Sync + 'static {
     /// Returns the attributes of the client that performs `operation`.
     fn client(&self, operation: OperationType) -> Client;
 
+    /// Returns the destination that operations of this type on messages of several destinations are
+    /// named after, such as a stream. By default, they are named after the server.
+    fn fallback_destination(&self, operation: OperationType) -> Option<String> {
+        let _ = operation;
+        None
+    }
+
     /// Sends a message with the instrumented producer, and waits for the broker's answer if there
     /// is one. Does nothing before the first poll.
     ///

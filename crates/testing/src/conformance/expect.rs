@@ -18,18 +18,37 @@ impl<B: Broker> Scene<B> {
     pub(super) fn span(&self, operation: OperationType, destination: &str) -> ExpectedSpan {
         let name = self.broker.destination(operation, destination);
         let labels = [(semconv::DESTINATION_NAME, name.clone().into())];
-        self.span_named(operation, Some(&name)).attributes(labels)
+        self.span_named(operation, &name).attributes(labels)
     }
 
-    /// Expects a span of `operation` whose name ends with `label`, or with the server's name.
-    pub(super) fn span_named(&self, operation: OperationType, label: Option<&str>) -> ExpectedSpan {
+    /// Expects a span of `operation` whose name ends with `label`.
+    pub(super) fn span_named(&self, operation: OperationType, label: &str) -> ExpectedSpan {
+        self.span_called(operation, format!("{} {label}", self.verb(operation)))
+            .attributes(B::message_attributes(operation))
+    }
+
+    /// Expects a span of `operation` without a single destination: it is named after the fallback,
+    /// or else after the server.
+    pub(super) fn span_of_several(&self, operation: OperationType) -> ExpectedSpan {
+        let fallback = self.broker.fallback_destination(operation);
         let verb = self.verb(operation);
-        let name = match label.map(str::to_owned).or_else(|| self.server_name(operation)) {
+        let name = match fallback.or_else(|| self.server_name(operation)) {
             Some(label) => format!("{verb} {label}"),
             None => verb.to_owned(),
         };
-        let messages = label.map(|_| B::message_attributes(operation)).unwrap_or_default();
-        self.span_called(operation, name).attributes(messages)
+        self.span_called(operation, name).attributes(self.fallback_attribute(operation))
+    }
+
+    fn fallback_attribute(&self, operation: OperationType) -> Attributes {
+        let fallback = self.broker.fallback_destination(operation);
+        fallback.map(|name| (semconv::DESTINATION_NAME, name.into())).into_iter().collect()
+    }
+
+    /// Returns the attributes of a metric for `operation` without a single destination.
+    pub(super) fn common_of_several(&self, operation: OperationType) -> Attributes {
+        let mut attributes = self.common(operation);
+        attributes.extend(self.fallback_attribute(operation));
+        attributes
     }
 
     /// Expects a span of `operation` whose name does not contain the destination.
@@ -90,7 +109,7 @@ impl<B: Broker> Scene<B> {
 
     /// Expects a span of `operation` on a batch of messages of several destinations.
     pub(super) fn span_unnamed_batch(&self, operation: OperationType, count: i64) -> ExpectedSpan {
-        self.span_named(operation, None)
+        self.span_of_several(operation)
             .kind(SpanKind::Client)
             .attributes([(semconv::BATCH_MESSAGE_COUNT, count.into())])
             .attributes(B::message_attributes(operation))

@@ -122,12 +122,12 @@ async fn failed_receives<B: Broker>() {
         let received = scene.broker.receive().with_context(ambient.clone()).await;
         assert_eq!(received.map(|_| ()), Err(failing.clone()));
         let receive = scene
-            .span_named(OperationType::Receive, None)
+            .span_of_several(OperationType::Receive)
             .child_of(remote(foreign_context(1)))
             .failing(&failing);
         let wanted = (spans == ReceiveSpans::All).then_some(receive);
         scene.telemetry.assert_spans(wanted);
-        let timed = typed(OperationType::Receive, scene.common(OperationType::Receive));
+        let timed = typed(OperationType::Receive, scene.common_of_several(OperationType::Receive));
         scene.telemetry.assert_metrics([operation_duration(vec![(1, failed(timed, &failing))])]);
     }
 }

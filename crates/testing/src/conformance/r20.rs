@@ -79,7 +79,7 @@ async fn templates_stand_for_names<B: Broker>() {
     let span = |operation, place| {
         let name = scene.broker.destination(operation, "orders");
         scene
-            .span_named(operation, Some("{shop}"))
+            .span_named(operation, "{shop}")
             .attributes([
                 (semconv::DESTINATION_NAME, name.into()),
                 (semconv::DESTINATION_TEMPLATE, "{shop}".into()),
