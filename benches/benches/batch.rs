@@ -1,8 +1,8 @@
-//! Batches of 1, 10, 100, 1,000 and 10,000 messages that carry contexts, per message.
+//! Measures batches of 1, 10, 100, 1,000 and 10,000 messages that carry contexts, per message.
 //!
-//! Scenarios: processing without and with an attribute of each message, on each rung of the core
-//! (disabled, sampled out, recording with the limit of links raised, with metrics) and by the two
-//! references; recording with the default limit of 128 links, where the rest goes to child spans;
+//! Scenarios: processing without and with an attribute for each message, on each rung of the core
+//! (disabled, sampled out, recording with a raised link limit, with metrics) and with the two
+//! references; recording with the default limit of 128 links, with child spans for the other links;
 //! receiving; sending with a create span for each message.
 //!
 //! ```text
@@ -91,7 +91,7 @@ fn send(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A group that has many members: each is measured for a shorter time than usual.
+/// Makes a benchmark group with a short measurement time, as it has many members.
 fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, WallTime> {
     let mut group = criterion.benchmark_group(name);
     group.warm_up_time(Duration::from_millis(300));

@@ -1,18 +1,17 @@
-//! The core's budgets (section 7 of the design): each row is measured, and a row that is over
-//! its budget makes the exit status non-zero.
+//! Measures the core's budgets (section 7 of the design). A row over its budget makes the exit
+//! status non-zero.
 //!
 //! Scenarios: a send that is recorded, sampled out or disabled; a batch of 100, 1,000 and 10,000
-//! messages without and with an attribute of each; the two metrics of a send. What is compared
-//! runs in turns within one process, round by round, so that a busy machine slows both: a ratio
-//! is the median of the rounds' ratios, a time is that of the best round.
+//! messages without and with an attribute for each message; the two metrics of a send. Contenders
+//! run in turns within one process, so that a busy machine slows down all of them. A ratio is the
+//! median of the ratios of all rounds, a time is that of the best round.
 //!
 //! ```text
 //! cargo bench -p otel-messaging-benches --bench budgets
 //! cargo bench -p otel-messaging-benches --bench budgets --features bound-instruments
 //! ```
 //!
-//! Without cargo's `--bench` (`cargo test --all-targets`) every row runs once and nothing is
-//! judged.
+//! Without cargo's `--bench` (`cargo test --all-targets`) each row runs once, without a budget.
 
 use std::{env, process::ExitCode, time::Instant};
 
@@ -27,8 +26,8 @@ use otel_messaging_benches::{
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Time per link at 10,000 over time per link at 100: what still counts as linear. The links of
-/// 10,000 messages do not fit into the caches in which those of 100 stay.
+/// The maximum ratio of the time per link at 10,000 to that at 100 that counts as linear. It is
+/// over 1, as the links of 10,000 messages do not fit into the CPU caches that hold those of 100.
 const LINEAR: f64 = 1.5;
 
 fn main() -> ExitCode {
@@ -47,7 +46,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// How long is measured.
+/// The number of rounds, and the length of each.
 struct Effort {
     rounds: usize,
     nanoseconds: u128,
@@ -58,7 +57,7 @@ impl Effort {
     const SMOKE: Self = Self { rounds: 1, nanoseconds: 1 };
 }
 
-/// The table, which is printed as it grows.
+/// Prints the table row by row, and counts the rows over their budget.
 struct Report {
     effort: Effort,
     missed: u32,
@@ -119,8 +118,8 @@ impl Report {
         self.allocations("send, disabled, allocations", measured, 0.0, 0.0);
     }
 
-    /// A provider that is not set costs as little as its half switched off. (A look for it comes
-    /// with every 64th operation, and is part of the measurement.)
+    /// Compares missing providers with spans or metrics switched off, which should cost the same.
+    /// The measurement includes the lookup of providers at every 64th operation.
     fn without_providers(&mut self) {
         for (path, missing, off) in [
             ("no provider", ours::without_providers(), ours::switched_off()),
@@ -199,8 +198,8 @@ impl Report {
         self.allocations(&path, measured, reference, allocations);
     }
 
-    /// What a send costs more when it is measured, against recording the same two values with
-    /// attributes that were made beforehand.
+    /// Compares the time that metrics add to a send with that of recording the same two values on
+    /// the plain API, with attributes that are built once.
     fn metrics(&mut self) {
         let (with, without) = (Rung::WithMetrics.instrumenter(), Rung::Recording.instrumenter());
         let plain = idiomatic::Measured::default();
@@ -272,14 +271,14 @@ impl Report {
         self.missed += u32::from(!met);
     }
 
-    /// The nanoseconds of each contender in each round, for one of the `units` it works on.
+    /// Runs the contenders in turns. Returns the nanoseconds per unit of each, for each round.
     fn in_turns<const N: usize>(
         &self,
         units: usize,
         mut contenders: [&mut dyn FnMut(u32) -> f64; N],
     ) -> [Vec<f64>; N] {
         let iterations = contenders.each_mut().map(|contender| {
-            // Caches, tables and lazily resolved providers are warm after the first.
+            // Fill caches, and build what the first operation builds.
             contender(3);
             let start = Instant::now();
             contender(10);
@@ -298,7 +297,8 @@ impl Report {
     }
 }
 
-/// A contender: runs `work` so often, and answers with the nanoseconds that one run took.
+/// Makes a contender, which runs `work` the given number of times and returns the nanoseconds of
+/// one run.
 fn timed(mut work: impl FnMut()) -> impl FnMut(u32) -> f64 {
     move |iterations| {
         let start = Instant::now();

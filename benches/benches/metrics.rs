@@ -1,8 +1,8 @@
-//! What metrics add to a send.
+//! Measures the time that metrics add to a send.
 //!
-//! Scenarios: a send with spans alone and with metrics too, whose difference is what the two
-//! metrics cost; metrics without spans; and as reference the two records by themselves on the
-//! plain API, with attributes that were made beforehand.
+//! Scenarios: a send with spans only, and with spans and metrics, whose difference is the cost of
+//! the two metrics; metrics without spans; as reference, recording the two values on the plain API
+//! with attributes that are built once.
 //!
 //! ```text
 //! cargo bench -p otel-messaging-benches --bench metrics

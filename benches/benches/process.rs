@@ -1,9 +1,9 @@
-//! Processing one message that carries a context: its headers are read, and it gets a process
-//! span with a link, which is current while a function or a future works. And settling it.
+//! Measures processing and settling one message that carries a context. The context is extracted,
+//! and a process span with a link is current in a function or a future.
 //!
-//! Scenarios: the bare application; the core on each rung (disabled, sampled out, recording, with
-//! metrics), in a function and in a future that is ready at once; the idiomatic and the
-//! hand-written reference, recording and sampled out.
+//! Scenarios: the application without instrumentation; the core on each rung (disabled, sampled
+//! out, recording, with metrics), with a function and with a future that is ready at once; the
+//! idiomatic and the hand-written reference, recording and sampled out.
 //!
 //! ```text
 //! cargo bench -p otel-messaging-benches --bench process

@@ -1,8 +1,9 @@
-//! Receiving one message that carries a context: its headers are read, and it gets a receive span
-//! with a link and an attribute of its own.
+//! Measures receiving one message that carries a context. The context is extracted, and a receive
+//! span is made with a link and an attribute of the message.
 //!
-//! Scenarios: the bare application; the core on each rung (disabled, sampled out, recording, with
-//! metrics); the idiomatic and the hand-written reference, recording and sampled out.
+//! Scenarios: the application without instrumentation; the core on each rung (disabled, sampled
+//! out, recording, with metrics); the idiomatic and the hand-written reference, recording and
+//! sampled out.
 //!
 //! ```text
 //! cargo bench -p otel-messaging-benches --bench receive

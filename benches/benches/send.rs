@@ -1,8 +1,8 @@
-//! Sending one message, from the call to the broker's answer.
+//! Measures sending one message, from the call to the broker's answer.
 //!
-//! Scenarios: the bare application; the core on each rung (disabled, sampled out, recording eight
-//! attributes, with metrics); the idiomatic and the hand-written reference, recording and sampled
-//! out.
+//! Scenarios: the application without instrumentation; the core on each rung (disabled, sampled
+//! out, recording eight attributes, with metrics); the idiomatic and the hand-written reference,
+//! recording and sampled out.
 //!
 //! ```text
 //! cargo bench -p otel-messaging-benches --bench send

@@ -1,4 +1,4 @@
-//! Counting allocations of one thread.
+//! Counts the allocations of one thread.
 #![allow(unsafe_code)] // the one place in this package: a global allocator is an unsafe trait
 
 use std::{
@@ -7,23 +7,23 @@ use std::{
 };
 
 thread_local! {
-    /// Without a destructor, so that it can be asked at any time in a thread's life.
+    /// A type without a destructor, so that it can be used at any time of a thread's life.
     static COUNT: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The system's allocator, which counts per thread what is asked of it. A program that calls
-/// [`count`] declares it as its `#[global_allocator]`.
+/// The system's allocator with a counter per thread. A program that calls [`count`] has to declare
+/// it as its `#[global_allocator]`.
 #[derive(Debug)]
 pub struct CountingAllocator;
 
-/// How many allocations and reallocations `work` makes on this thread.
+/// Runs `work`, and returns the number of its allocations and reallocations on this thread.
 pub fn count(work: impl FnOnce()) -> u64 {
     let before = COUNT.get();
     work();
     COUNT.get() - before
 }
 
-/// Whether [`CountingAllocator`] is the program's allocator: if not, everything counts as zero.
+/// Returns whether [`CountingAllocator`] is the program's allocator. If not, all counts are zero.
 pub fn is_counting() -> bool {
     count(|| drop(std::hint::black_box(Box::new(0_u8)))) == 1
 }
@@ -32,30 +32,31 @@ fn note() {
     COUNT.set(COUNT.get() + 1);
 }
 
-// SAFETY: every method passes its arguments to `System` as they are and returns what that
-// returns, so `System`'s guarantees are ours. Counting touches one `Cell` of this thread that has
-// no destructor and no lazy initializer: it neither allocates nor unwinds.
+// SAFETY: each method passes its arguments to `System` unchanged and returns the result, so the
+// guarantees of `System` hold. Counting writes a thread-local `Cell` that has no destructor and no
+// lazy initializer, so it neither allocates nor unwinds.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         note();
-        // SAFETY: the caller keeps the contract of `alloc`, which is `System`'s.
+        // SAFETY: the caller upholds the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         note();
-        // SAFETY: the caller keeps the contract of `alloc_zeroed`, which is `System`'s.
+        // SAFETY: the caller upholds the contract of `alloc_zeroed`.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         note();
-        // SAFETY: `block` came from `System` through this allocator; the rest is the caller's.
+        // SAFETY: this allocator got `block` from `System`, with this layout. The caller upholds
+        // the rest of the contract.
         unsafe { System.realloc(block, layout, size) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        // SAFETY: `block` came from `System` through this allocator, with this layout.
+        // SAFETY: this allocator got `block` from `System`, with this layout.
         unsafe { System.dealloc(block, layout) }
     }
 }

@@ -1,23 +1,23 @@
-//! The application without instrumentation: what is left when nothing is measured.
+//! The application without instrumentation, as the baseline of all benchmarks.
 
 use std::hint::black_box;
 
 use crate::record::Record;
 
-/// What the client does with a message it is given.
+/// Sends a message without instrumentation.
 #[inline]
 pub fn send(record: &mut Record) {
     record.headers_mut().clear();
     hand_over(record);
 }
 
-/// Stands for the client's own send, which the benchmarks do not measure.
+/// Takes the place of the client's own send, which the benchmarks do not measure.
 #[inline]
 pub fn hand_over(record: &mut Record) {
     black_box(record);
 }
 
-/// Stands for the application's work on a message or on all of a batch.
+/// Takes the place of the application's work on a message or a batch.
 #[inline]
 pub fn work<T>(messages: &T) {
     black_box(messages);

@@ -1,5 +1,5 @@
-//! The second reference: what people copy from tutorials. Attributes are made anew with `String`
-//! values, names come from `format!`, the tracer is the global API's boxed one, and headers go
+//! Implements the second reference, code as in tutorials: it builds attributes with `String` values
+//! for each span, names with `format!`, uses the boxed tracer of the global API, and copies headers
 //! through a `HashMap`.
 
 use std::{collections::HashMap, hint::black_box};
@@ -18,7 +18,7 @@ use crate::{
     record::{DESTINATION, OFFSET, PARTITION, Record},
 };
 
-/// A producer or consumer that traces.
+/// A producer or consumer with spans and without metrics.
 #[derive(Debug)]
 pub struct Traced {
     tracer: BoxedTracer,
@@ -27,19 +27,19 @@ pub struct Traced {
 }
 
 impl Traced {
-    /// One whose spans are sampled so.
+    /// Makes a producer or consumer whose spans are sampled as given.
     pub fn new(sampling: Sampling) -> Self {
         let provider = tracer_provider(sampling, RAISED_LINK_LIMIT);
         let scope = InstrumentationScope::builder("hand-written").build();
         Self {
-            // What `global::tracer` returns, without the global.
+            // The type that `global::tracer` returns, without setting the global provider.
             tracer: BoxedTracer::new(provider.boxed_tracer(scope)),
             propagator: TraceContextPropagator::new(),
             _provider: provider,
         }
     }
 
-    /// Sends one message and gets the broker's answer.
+    /// Sends one message and receives the broker's answer.
     pub fn send(&self, record: &mut Record) {
         record.headers_mut().clear();
         let span = self

@@ -1,6 +1,6 @@
-//! The first reference: careful code on the plain API. Attributes are made once with `Arc<str>`
-//! values and cloned, names are static, the tracer is the SDK's own type, and the standard
-//! propagator writes straight into the message.
+//! Implements the first reference, careful code on the plain API: it builds attributes once with
+//! `Arc<str>` values and clones them, has static names, uses the SDK's own tracer type, and lets
+//! the standard propagator write into the message.
 
 use std::{hint::black_box, sync::Arc, time::SystemTime};
 
@@ -22,7 +22,7 @@ use crate::{
     record::{DESTINATION, OFFSET, PARTITION, Record},
 };
 
-/// A producer or consumer that traces.
+/// A producer or consumer with spans and without metrics.
 #[derive(Debug)]
 pub struct Traced {
     tracer: SdkTracer,
@@ -34,7 +34,7 @@ pub struct Traced {
 }
 
 impl Traced {
-    /// One whose spans are sampled so.
+    /// Makes a producer or consumer whose spans are sampled as given.
     pub fn new(sampling: Sampling) -> Self {
         let provider = tracer_provider(sampling, RAISED_LINK_LIMIT);
         Self {
@@ -47,7 +47,7 @@ impl Traced {
         }
     }
 
-    /// Sends one message and gets the broker's answer.
+    /// Sends one message and receives the broker's answer.
     pub fn send(&self, record: &mut Record) {
         record.headers_mut().clear();
         let span = self
@@ -62,7 +62,7 @@ impl Traced {
         context.span().end();
     }
 
-    /// Receives one message, in a span that began with the call.
+    /// Receives one message, with a span that starts at the time of the call.
     pub fn receive(&self, record: &Record) {
         let called = SystemTime::now();
         drop(
@@ -118,7 +118,7 @@ impl Traced {
     }
 }
 
-/// A producer that measures.
+/// A producer with metrics and without spans.
 #[derive(Debug)]
 pub struct Measured {
     duration: Histogram<f64>,
@@ -138,7 +138,7 @@ impl Default for Measured {
                 .with_boundaries(otel_messaging_core::semconv::DURATION_BOUNDARIES.to_vec())
                 .build(),
             sent: meter.u64_counter("messaging.client.sent.messages").build(),
-            // The client's id is no attribute of a metric.
+            // `messaging.client.id` is an attribute of spans only.
             attributes: attributes("send", "send")
                 .into_iter()
                 .filter(|attribute| attribute.key.as_str() != "messaging.client.id")
@@ -149,14 +149,14 @@ impl Default for Measured {
 }
 
 impl Measured {
-    /// Records both metrics of one message, whose attributes were made beforehand.
+    /// Records both metrics of one send, with attributes that were built once.
     pub fn record(&self, seconds: f64) {
         self.duration.record(seconds, &self.attributes);
         self.sent.add(1, &self.attributes);
     }
 }
 
-/// The eight attributes of an operation.
+/// Returns the eight attributes of an operation.
 fn attributes(name: &'static str, kind: &'static str) -> Vec<KeyValue> {
     let text = |text: &str| Arc::<str>::from(text);
     vec![

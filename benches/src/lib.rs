@@ -1,20 +1,20 @@
-//! What the benchmarks and the allocation tests of otel-messaging share: one message, three ways
-//! to instrument it, and a way to count allocations.
+//! Contains the code that the benchmarks and the allocation tests of otel-messaging share: one
+//! message, three ways to instrument it, and a counter of allocations.
 //!
-//! - [`ours`]: the core, on each rung of the ladder from disabled to spans with metrics;
-//! - [`idiomatic`]: what a careful author writes on the plain API;
-//! - [`hand_written`]: what people copy from tutorials.
+//! - [`ours`]: the core, on each rung from disabled to spans with metrics;
+//! - [`idiomatic`]: careful code on the plain API;
+//! - [`hand_written`]: code on the plain API as in tutorials.
 //!
-//! All three work on the same [`Record`](record::Record), whose headers have room of their own:
-//! what a client's header type allocates is not what is compared. Contexts have no `tracestate`.
+//! All three use the same [`Record`](record::Record), which stores its headers in place: the
+//! allocations of a client's header type are not compared. Contexts have no `tracestate`.
 //!
-//! | command | answers |
+//! | command | measures |
 //! |---|---|
-//! | `cargo bench -p otel-messaging-benches` | how long each path takes, and whether the budgets hold |
+//! | `cargo bench -p otel-messaging-benches` | the time of each path, and whether the budgets hold |
 //! | `cargo bench -p otel-messaging-benches --bench budgets` | whether the budgets hold |
 //! | `cargo test -p otel-messaging-benches` | whether a path allocates more than it may |
 //!
-//! Each has a second answer with `--features bound-instruments`.
+//! Run each with `--features bound-instruments` too.
 
 pub mod allocations;
 pub mod bare;

@@ -1,4 +1,4 @@
-//! The core, used as a client crate and its application use it.
+//! Calls the core as a client crate and its application do.
 
 use std::{
     hint::black_box,
@@ -22,25 +22,25 @@ const SEND: Operation = Operation::new(OperationType::Send, "send");
 const POLL: Operation = Operation::new(OperationType::Receive, "poll");
 const COMMIT: Operation = Operation::new(OperationType::Settle, "commit");
 
-/// How much of the instrumentation is on.
+/// The part of the instrumentation that is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rung {
     /// [`Instrumentation::disabled`].
     Disabled,
-    /// Spans are made and dropped by the sampler; contexts travel. No metrics.
+    /// The sampler drops all spans, and contexts are injected. No metrics.
     SampledOut,
     /// Spans are recorded. No metrics.
     Recording,
-    /// Spans are recorded, and so are metrics.
+    /// Spans and metrics are recorded.
     WithMetrics,
 }
 
 impl Rung {
-    /// The ladder, from the bottom.
+    /// All rungs, from the cheapest.
     pub const ALL: [Self; 4] =
         [Self::Disabled, Self::SampledOut, Self::Recording, Self::WithMetrics];
 
-    /// The name of a benchmark on this rung.
+    /// Returns the name of a benchmark on this rung.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Disabled => "disabled",
@@ -51,7 +51,7 @@ impl Rung {
         }
     }
 
-    /// A producer or consumer on this rung, whose spans may have any number of links.
+    /// Makes an instrumenter on this rung, with the link limit raised for all batches.
     pub fn instrumenter(self) -> Instrumenter {
         let sampling = match self {
             Self::Disabled => return instrumenter(&Instrumentation::disabled()),
@@ -71,33 +71,33 @@ impl Rung {
     }
 }
 
-/// A consumer that records spans with the SDKs' default limit of 128 links.
+/// Makes an instrumenter that records spans with the SDK's default limit of 128 links.
 #[inline]
 pub fn with_default_link_limit() -> Instrumenter {
     instrumenter(&traced(Sampling::Recording, 128).build())
 }
 
-/// Makes a producer that measures and makes no spans; contexts are propagated.
+/// Makes an instrumenter with metrics and without spans. Contexts are propagated.
 pub fn without_tracing() -> Instrumenter {
     instrumenter(&untraced().with_tracing(false).with_meter_provider(meter_provider()).build())
 }
 
-/// Makes a producer that measures, for whose spans no provider is set.
+/// Makes an instrumenter with a meter provider and without a tracer provider.
 pub fn without_tracer_provider() -> Instrumenter {
     instrumenter(&untraced().with_meter_provider(meter_provider()).build())
 }
 
-/// Makes a producer whose spans are sampled out, and for whose metrics no provider is set.
+/// Makes an instrumenter whose spans are sampled out, without a meter provider.
 pub fn without_meter_provider() -> Instrumenter {
     instrumenter(&traced(Sampling::SampledOut, RAISED_LINK_LIMIT).with_metrics(true).build())
 }
 
-/// Makes a producer for which no provider is set; this process has no global ones.
+/// Makes an instrumenter without providers. This process has no global ones either.
 pub fn without_providers() -> Instrumenter {
     instrumenter(&untraced().build())
 }
 
-/// Makes a producer without spans and metrics; contexts are propagated.
+/// Makes an instrumenter with spans and metrics switched off. Contexts are propagated.
 pub fn switched_off() -> Instrumenter {
     instrumenter(&untraced().with_tracing(false).with_metrics(false).build())
 }
@@ -121,7 +121,7 @@ fn instrumenter(instrumentation: &Instrumentation) -> Instrumenter {
         .build(instrumentation)
 }
 
-/// Sends one message and gets the broker's answer.
+/// Sends one message and receives the broker's answer.
 #[inline]
 pub fn send(instrumenter: &Instrumenter, record: &mut Record) {
     record.headers_mut().clear();
@@ -136,31 +136,31 @@ pub fn receive(instrumenter: &Instrumenter, record: &Record) {
     black_box(instrumenter.receive(POLL, instrumenter.clock(), Borrowed(record)));
 }
 
-/// Receives one message, and processes it in a function.
+/// Receives one message, and processes it with a function.
 #[inline]
 pub fn consume(instrumenter: &Instrumenter, record: &Record) {
     let message = instrumenter.receive(POLL, instrumenter.clock(), Borrowed(record));
     message.process_sync(|| bare::work(&message));
 }
 
-/// Takes a message over without a receive span, and processes it in a function.
+/// Extracts a message's context without a receive span, and processes it with a function.
 #[inline]
 pub fn process(instrumenter: &Instrumenter, record: &Record) {
     let message = instrumenter.extract(Borrowed(record));
     message.process_sync(|| bare::work(&message));
 }
 
-/// Takes a message over without a receive span, and processes it in a future.
+/// Extracts a message's context without a receive span, and processes it with a future.
 #[inline]
 pub fn process_async(instrumenter: &Instrumenter, record: &Record) {
     let message = instrumenter.extract(Borrowed(record));
     let process = pin!(message.process(async { bare::work(&message) }));
-    // Nothing in it waits, so it is ready at once.
+    // The future never waits, so one poll is enough.
     let done: Poll<()> = process.poll(&mut Context::from_waker(Waker::noop()));
     debug_assert!(done.is_ready());
 }
 
-/// Takes a message over, for [`settle`].
+/// Extracts a message's context, for [`settle`].
 #[inline]
 pub fn extract<'a>(instrumenter: &Instrumenter, record: &'a Record) -> Received<Borrowed<'a>> {
     instrumenter.extract(Borrowed(record))
@@ -172,7 +172,7 @@ pub fn settle(message: &Received<Borrowed<'_>>) {
     message.settle(COMMIT).end();
 }
 
-/// Takes messages over without receive spans, and processes them as a batch.
+/// Extracts the contexts of messages without receive spans, and processes them as a batch.
 #[inline]
 pub fn process_batch(instrumenter: &Instrumenter, records: &[Record]) {
     let batch: Batch<_> =
@@ -180,7 +180,7 @@ pub fn process_batch(instrumenter: &Instrumenter, records: &[Record]) {
     batch.process_sync(|| bare::work(&batch));
 }
 
-/// Takes messages over and receives them as a batch.
+/// Extracts the contexts of messages, and receives them as a batch.
 #[inline]
 pub fn receive_batch(instrumenter: &Instrumenter, records: &[Record]) {
     let clock = instrumenter.clock();

@@ -1,4 +1,4 @@
-//! SDK providers that do the SDK's work and nothing after it.
+//! SDK providers that record spans and metrics without exporting them.
 
 use std::{hint::black_box, time::Duration};
 
@@ -9,19 +9,19 @@ use opentelemetry_sdk::{
     trace::{Sampler, SdkTracerProvider, Span, SpanData, SpanProcessor},
 };
 
-/// More links than any batch of the benchmarks has: the span's limit where it was raised.
+/// The raised limit of links per span, which exceeds all batches of the benchmarks.
 pub const RAISED_LINK_LIMIT: u16 = 20_000;
 
-/// What becomes of a span.
+/// The sampling decision for all spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sampling {
-    /// It is recorded, and handed to a processor that looks away.
+    /// Spans are recorded, and discarded by the span processor.
     Recording,
-    /// The sampler drops it.
+    /// The sampler drops all spans.
     SampledOut,
 }
 
-/// A tracer provider whose spans may have so many links.
+/// Makes a tracer provider with this limit of links per span.
 pub fn tracer_provider(sampling: Sampling, link_limit: u16) -> SdkTracerProvider {
     SdkTracerProvider::builder()
         .with_sampler(match sampling {
@@ -29,11 +29,11 @@ pub fn tracer_provider(sampling: Sampling, link_limit: u16) -> SdkTracerProvider
             Sampling::SampledOut => Sampler::AlwaysOff,
         })
         .with_max_links_per_span(link_limit.into())
-        .with_span_processor(LooksAway)
+        .with_span_processor(DiscardingProcessor)
         .build()
 }
 
-/// A meter provider that aggregates, and is not asked for the result while a benchmark runs.
+/// Makes a meter provider that aggregates and is never collected while a benchmark runs.
 pub fn meter_provider() -> SdkMeterProvider {
     let hour = Duration::from_secs(3600);
     let exporter = InMemoryMetricExporter::default();
@@ -42,11 +42,11 @@ pub fn meter_provider() -> SdkMeterProvider {
         .build()
 }
 
-/// Takes every span that ended, as an exporter's queue would, and lets go of it.
+/// Takes ownership of each ended span, as an exporter's queue would, and discards it.
 #[derive(Debug)]
-struct LooksAway;
+struct DiscardingProcessor;
 
-impl SpanProcessor for LooksAway {
+impl SpanProcessor for DiscardingProcessor {
     fn on_start(&self, _: &mut Span, _: &Context) {}
 
     fn on_end(&self, span: SpanData) {

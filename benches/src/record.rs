@@ -1,4 +1,4 @@
-//! The message of all benchmarks.
+//! Defines the message of all benchmarks.
 
 use opentelemetry::propagation::{Extractor, Injector};
 use otel_messaging_core::{
@@ -6,14 +6,14 @@ use otel_messaging_core::{
     client::{AttributeValue, Field, Message, NotInjected, OutgoingMessage},
 };
 
-/// Where every record goes to or comes from.
+/// The destination of all records.
 pub const DESTINATION: &str = "orders";
-/// The partition of every record.
+/// The partition of all records.
 pub const PARTITION: u32 = 3;
-/// The attribute that differs from record to record.
+/// The attribute that differs between records.
 pub const OFFSET: &str = "messaging.kafka.offset";
 
-/// A message of the topic [`DESTINATION`], whose headers are stored in place.
+/// A message of the topic [`DESTINATION`]. It stores its headers in place.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     headers: Headers,
@@ -21,12 +21,12 @@ pub struct Record {
 }
 
 impl Record {
-    /// A record as a producer makes it: without headers.
+    /// Makes a record as a producer does, without headers.
     pub fn outgoing() -> Self {
         Self::default()
     }
 
-    /// A record as it arrives, with the context of a sampled span of another service.
+    /// Makes a record as a consumer receives it, with the context of a sampled span.
     pub fn incoming() -> Self {
         let mut record = Self::default();
         record
@@ -35,29 +35,29 @@ impl Record {
         record
     }
 
-    /// Gives the record an attribute of its own.
+    /// Sets the attribute [`OFFSET`].
     #[must_use = "this returns the record with the offset"]
     pub fn with_offset(self, offset: i64) -> Self {
         Self { offset: Some(offset), ..self }
     }
 
-    /// So many incoming records, each with its offset if that is wanted.
+    /// Makes this number of incoming records, each with its own offset if `with_offset` is set.
     pub fn incoming_batch(messages: usize, with_offset: bool) -> Vec<Self> {
         let offsets = (0_i64..).map(|offset| with_offset.then_some(offset));
         offsets.take(messages).map(|offset| Self { offset, ..Self::incoming() }).collect()
     }
 
-    /// The attribute of its own, if it was given one.
+    /// Returns the attribute [`OFFSET`], if it is set.
     pub const fn offset(&self) -> Option<i64> {
         self.offset
     }
 
-    /// The headers.
+    /// Returns the headers.
     pub const fn headers(&self) -> &Headers {
         &self.headers
     }
 
-    /// The headers, to be written.
+    /// Returns the headers, to write to them.
     pub const fn headers_mut(&mut self) -> &mut Headers {
         &mut self.headers
     }
@@ -97,7 +97,7 @@ impl OutgoingMessage for Record {
     }
 }
 
-/// A record in the client's memory, as a consumer lends it out.
+/// A record that the consumer owns and the application borrows.
 #[derive(Clone, Copy, Debug)]
 pub struct Borrowed<'a>(pub &'a Record);
 
@@ -123,8 +123,8 @@ const MAX_HEADERS: usize = 3;
 const MAX_NAME: usize = 16;
 const MAX_VALUE: usize = 64;
 
-/// Up to three headers, stored in place: the carrier of all three instrumentations. What does
-/// not fit is a mistake in a benchmark, and panics.
+/// Up to three headers, stored in place. All three instrumentations inject into them. A header that
+/// does not fit panics, as it is a mistake in a benchmark.
 #[derive(Clone, Debug, Default)]
 pub struct Headers {
     all: [Header; MAX_HEADERS],
@@ -137,7 +137,7 @@ impl Headers {
         self.length = 0;
     }
 
-    /// The headers in their order.
+    /// Returns the headers in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.all[..self.length].iter().map(|header| (header.name.as_str(), header.value.as_str()))
     }
@@ -153,7 +153,7 @@ impl Headers {
         self.length += 1;
     }
 
-    /// The value of the header called `name`.
+    /// Returns the value of the header called `name`.
     pub fn find(&self, name: &str) -> Option<&[u8]> {
         self.position(name).map(|index| self.all[index].value.as_bytes())
     }

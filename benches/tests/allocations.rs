@@ -1,7 +1,7 @@
-//! How many allocations each path of the core may make.
+//! Asserts the number of allocations of each path of the core.
 //!
-//! Allocations exclude the carrier's own: a record's headers have room in place. Contexts have no
-//! `tracestate`. Everything that is built once for a destination was built before.
+//! Records store their headers in place, so that the carrier adds no allocations. Contexts have no
+//! `tracestate`. Names and attribute sets that are built once for a destination are not counted.
 //!
 //! ```text
 //! cargo test -p otel-messaging-benches
@@ -17,7 +17,7 @@ use otel_messaging_benches::{
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// The allocations of `work`, once it was done often enough to have everything in its place.
+/// Returns the number of allocations of `work`, after some runs that build what is kept.
 fn allocations(mut work: impl FnMut()) -> u64 {
     assert!(is_counting());
     for _ in 0..3 {
@@ -26,7 +26,7 @@ fn allocations(mut work: impl FnMut()) -> u64 {
     count(work)
 }
 
-/// On each rung, `work` allocates just so often.
+/// Asserts the number of allocations of `work` on each rung.
 fn assert_allocations(
     path: &str,
     expected: [(Rung, u64); 4],
@@ -38,13 +38,13 @@ fn assert_allocations(
     }
 }
 
-/// On every rung but the lowest.
+/// Returns the expected allocations on all rungs but [`Rung::Disabled`].
 fn enabled(sampled_out: u64, recording: u64) -> [(Rung, u64); 4] {
     [
         (Rung::Disabled, 0),
         (Rung::SampledOut, sampled_out),
         (Rung::Recording, recording),
-        // Attribute sets of metrics are built once: measuring allocates nothing.
+        // Attribute sets of metrics are built once, so metrics allocate nothing.
         (Rung::WithMetrics, recording),
     ]
 }
@@ -91,7 +91,8 @@ fn a_link_with_an_attribute_allocates_its_list() {
     per_message(true, 1);
 }
 
-/// A batch allocates so often for each message, and otherwise the same for 100 as for 10,000.
+/// Asserts that a batch makes `expected` allocations per message, and otherwise the same number for
+/// 100 messages as for 10,000.
 fn per_message(with_offset: bool, expected: u64) {
     for rung in [Rung::SampledOut, Rung::Recording, Rung::WithMetrics] {
         let instrumenter = rung.instrumenter();
@@ -105,7 +106,7 @@ fn per_message(with_offset: bool, expected: u64) {
         };
         assert_eq!(of(10_000) - of(100), 9_900 * expected, "process, {}", rung.name());
         assert_eq!(received(10_000) - received(100), 9_900 * expected, "receive, {}", rung.name());
-        // The list of the messages, the list of the links, the attributes, the span, its context.
+        // The messages, the links, the attributes, the span and its context.
         assert!(of(100) - 100 * expected <= 8, "{}: {}", rung.name(), of(100));
     }
 }

@@ -1,4 +1,5 @@
-//! The build without the feature `otel`: the same calls, of no size, and without effect.
+//! Tests the build without the feature `otel`: the same calls compile, types have no size, and
+//! nothing is recorded.
 #![cfg(not(feature = "otel"))]
 
 use std::{
@@ -20,17 +21,17 @@ struct Row(u64);
 
 impl Message for Row {
     fn destination(&self) -> Destination<'_> {
-        panic!("no telemetry asks")
+        panic!("called without telemetry")
     }
 
     fn header(&self, _: &str) -> Option<&[u8]> {
-        panic!("no telemetry asks")
+        panic!("called without telemetry")
     }
 }
 
 impl OutgoingMessage for Row {
     fn replace_headers(&mut self, _: &[Field<'_>]) -> Result<(), NotInjected> {
-        panic!("no telemetry asks")
+        panic!("called without telemetry")
     }
 }
 
@@ -74,7 +75,7 @@ fn r30_off_is_the_same_api_without_effect() {
     received.settle(PUBLISH).end();
     let batch: Batch<_> = [received].into_iter().collect();
     assert_eq!(
-        poll_once(batch.process_classified(async { 402 }, |_| panic!("it is not asked"))),
+        poll_once(batch.process_classified(async { 402 }, |_| panic!("called without telemetry"))),
         Poll::Ready(402)
     );
     assert_eq!(

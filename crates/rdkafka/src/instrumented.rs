@@ -10,8 +10,9 @@ use rdkafka::{
 /// A producer or consumer of [`rdkafka`], instrumented.
 ///
 /// Each has an alias under the client's own name, such as
-/// [`FutureProducer`](crate::producer::FutureProducer). It implements the client's trait
-/// [`Producer`](rdkafka::producer::Producer) or [`Consumer`](rdkafka::consumer::Consumer) wherever the client's own does, and is made in one of these ways:
+/// [`FutureProducer`](crate::producer::FutureProducer). It implements the client's traits
+/// [`Producer`](rdkafka::producer::Producer) and [`Consumer`](rdkafka::consumer::Consumer) wherever
+/// the client's own does, and is made in one of these ways:
 ///
 /// - `config.create()` and `config.create_with_context(context)`, as the client's own, with the
 ///   default instrumentation;
@@ -77,8 +78,8 @@ impl<K> Instrumented<K> {
         &self.client
     }
 
-    /// Returns the client's own, which clones of a producer and partition queues of a consumer
-    /// share.
+    /// Returns the client's own, which may be shared with clones of a producer or with partition
+    /// queues of a consumer.
     pub fn into_inner(self) -> Arc<K> {
         self.client
     }
@@ -114,8 +115,8 @@ impl<K> fmt::Debug for Instrumented<K> {
     }
 }
 
-/// A producer or consumer of [`rdkafka`] that [`Instrumented`] wraps: only the client's own five
-/// implement it.
+/// A producer or consumer of [`rdkafka`] that [`Instrumented`] wraps. This crate implements it for
+/// all five; it is not meant to be implemented elsewhere.
 pub trait KafkaClient: Sized {
     /// The context that the application gives to the client.
     type Context: ClientContext;

@@ -228,6 +228,7 @@ async fn a_record_with_headers_that_just_fits_is_sent_as_it_was() {
     }
 }
 
+/// The client's own iteration panics at the one, and consumers read no header of the other.
 #[tokio::test(flavor = "multi_thread")]
 async fn poisoned_headers_are_passed_through() {
     let kafka = Kafka::new();
@@ -236,20 +237,10 @@ async fn poisoned_headers_are_passed_through() {
         many = many.insert(Header { key: "k", value: Some("v") });
     }
     let valid = Some(TRACEPARENT.as_bytes());
-    let cases = [
-        (headers([(b"\xff\xfe", Some(b"v")), (b"traceparent", valid)]), true),
-        (headers([(b"big", Some(&vec![0; 900_000])), (b"traceparent", valid)]), true),
-        (many, false),
-        (headers([(b"traceparent", Some(&[0xff; 55]))]), false),
-        (headers([(b"traceparent", Some(b"00-garbage"))]), false),
-        (headers([(b"traceparent", None)]), false),
-        (headers([(b"traceparent", Some(b"old")), (b"traceparent", valid)]), true),
-        (headers([(b"tracestate", Some(&vec![b'='; 500_000])), (b"traceparent", valid)]), true),
-        (headers([(b"baggage", Some(&vec![0xff; 500_000])), (b"traceparent", valid)]), true),
-    ];
+    let invalid_name = headers([(b"\xff\xfe", Some(b"v")), (b"traceparent", valid)]);
     let consumer = kafka.consumer("orders");
     let (producer, reader) = (kafka.producer(), kafka.consumer("invoices"));
-    for (headers, is_valid) in cases {
+    for (headers, is_valid) in [(invalid_name, true), (many, false)] {
         send_bare(&kafka, headers).await;
         let message = consumer.recv().await.expect("it is handed over");
         assert_eq!(message.creation_context().is_valid(), is_valid, "{}", message.offset());

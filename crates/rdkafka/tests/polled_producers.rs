@@ -5,29 +5,22 @@
 
 mod support;
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
 use opentelemetry::trace::{SpanKind, Tracer};
 use otel_messaging_rdkafka as rdkafka;
 use rdkafka::{
     ClientConfig, ClientContext,
     error::{KafkaError, RDKafkaErrorCode},
-    message::{DeliveryResult, Header, OwnedHeaders},
+    message::DeliveryResult,
     otel::{CreationContext, Instrumentation, Operation, semconv},
     producer::{
-        BaseProducer, BaseRecord, DefaultProducerContext, NoCustomPartitioner, Partitioner,
-        Producer, ProducerContext, ThreadedProducer,
+        BaseProducer, BaseRecord, Partitioner, Producer, ProducerContext, ThreadedProducer,
     },
     semconv as kafka,
     types::{RDKafkaApiKey, RDKafkaRespErr},
 };
-use support::{
-    Kafka, PATIENCE, durations, failed, headers_of, in_partition, know_cluster, named, payload,
-    sent,
-};
+use support::{Kafka, PATIENCE, durations, failed, in_partition, know_cluster, sent};
 
 /// Remembers the reports that the application's context gets.
 #[derive(Default)]
@@ -135,34 +128,6 @@ fn a_refused_record_comes_back_as_it_was_and_was_never_sent() {
         .error("MessageSizeTooLarge", Some(&KafkaError::MessageProduction(code).to_string()))]);
     let labels = in_partition(0, kafka.labels(kafka::SEND, Some("orders")));
     kafka.telemetry.assert_metrics([durations([(1, failed("MessageSizeTooLarge", labels))])]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn retries_after_a_full_queue_leave_one_traceparent() {
-    let kafka = Kafka::new();
-    let mut config = kafka.config();
-    config.set("queue.buffering.max.messages", "1").set("linger.ms", "100");
-    let producer = kafka.base_producer::<_, NoCustomPartitioner>(&config, DefaultProducerContext);
-    let headers = OwnedHeaders::new().insert(Header { key: "user", value: Some("kept") });
-    producer.send(BaseRecord::<str, str>::to("orders").payload("first")).unwrap();
-    let mut next = BaseRecord::<str, str>::to("orders").payload("second").headers(headers);
-    let mut refused = 0;
-    while let Err((error, record)) = producer.send(next) {
-        assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull));
-        refused += 1;
-        next = record;
-        producer.poll(Duration::from_millis(10));
-    }
-    assert!(refused > 1, "it was tried more than once");
-    producer.flush(PATIENCE).unwrap();
-    let consumer = kafka.consumer("orders");
-    consumer.recv().await.unwrap();
-    let second = consumer.recv().await.unwrap();
-    assert_eq!(payload(&second), "second");
-    let headers = headers_of(&second);
-    assert_eq!(named(&headers, "traceparent").len(), 1);
-    assert_eq!(named(&headers, "user"), [Some(&b"kept"[..])]);
-    assert_eq!(headers.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

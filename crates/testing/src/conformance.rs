@@ -1,21 +1,20 @@
-//! One test for each rule of behaviour, for any broker.
+//! Tests each rule of behaviour, on any broker.
 //!
-//! A client crate implements [`Broker`] on top of its own wrappers and instantiates the suite in
-//! an integration test:
+//! A client crate implements [`Broker`] for its own wrappers, and calls the macro in an integration
+//! test:
 //!
 //! ```text
 //! otel_messaging_testing::conformance!(MyBroker);
 //! ```
 //!
-//! That makes a test of every function below, under its name. The crate needs `tokio` with the
-//! features `macros` and `rt-multi-thread`. The test binary must leave the global providers and
-//! the global propagator as they are: what depends on them has tests of its own, in a process
-//! each.
+//! The macro makes one test of each function below, with the same name. The crate needs `tokio`
+//! with the features `macros` and `rt-multi-thread`. The test binary must not set the global
+//! providers or the global propagator: tests that depend on these need a process of their own.
 //!
-//! Assertions are exact. What a broker cannot do it declares, and the rule asserts its absence;
-//! nothing is skipped.
+//! Assertions are exact. A [`Broker`] declares what its system or client cannot do. The rule then
+//! asserts that it does not happen; no test is skipped.
 
-#![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "panicking is how tests tell")]
+#![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "tests fail by panicking")]
 
 mod bare;
 mod broker;
@@ -49,7 +48,7 @@ mod r25;
 mod r29;
 mod scene;
 
-/// Makes one test for every rule, on the [`Broker`](crate::conformance::Broker) that is named.
+/// Makes one test for each rule, which runs on the named [`Broker`](crate::conformance::Broker).
 #[macro_export]
 macro_rules! conformance {
     ($broker:ty) => {
@@ -57,7 +56,7 @@ macro_rules! conformance {
     };
 }
 
-/// Makes one test.
+/// Makes one test for each of the given rules.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! conformance_test {
@@ -75,7 +74,7 @@ macro_rules! rules {
     ($($module:ident::$rule:ident,)+) => {
         $(pub use self::$module::$rule;)+
 
-        /// Calls a macro with all rules.
+        /// Calls the macro `$test` with the names of all rules.
         #[doc(hidden)]
         #[macro_export]
         macro_rules! conformance_rules {

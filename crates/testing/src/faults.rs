@@ -1,4 +1,4 @@
-//! Telemetry code that panics, to test that it never reaches the client.
+//! Telemetry code that panics, to test that a panic never reaches the client.
 
 use opentelemetry::{
     Context, KeyValue,
@@ -11,7 +11,7 @@ use opentelemetry_sdk::{
 };
 use otel_messaging_core::{InstrumentationBuilder, Propagation};
 
-/// Says where telemetry code panics.
+/// The place where telemetry code panics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Panics {
     /// In the sampler.
@@ -20,7 +20,7 @@ pub enum Panics {
     WhenSpansStart,
     /// In a span processor, when a span ends.
     WhenSpansEnd,
-    /// In the propagator, whatever it is called for.
+    /// In each method of the propagator.
     InPropagator,
 }
 
@@ -29,7 +29,7 @@ impl Panics {
     pub const ALL: [Self; 4] =
         [Self::InSampler, Self::WhenSpansStart, Self::WhenSpansEnd, Self::InPropagator];
 
-    /// Adds the code that panics to an instrumentation.
+    /// Adds the code that panics to the builder: its tracer provider or its propagator.
     pub fn choose(self, builder: InstrumentationBuilder) -> InstrumentationBuilder {
         let provider = SdkTracerProvider::builder().with_span_processor(self);
         match self {
@@ -74,7 +74,7 @@ impl SpanProcessor for Panics {
     }
 }
 
-/// A propagator that panics, whatever it is called for.
+/// A propagator whose methods all panic.
 #[derive(Debug)]
 pub struct PanickingPropagator;
 

@@ -1,19 +1,22 @@
-//! How the crates of otel-messaging are tested: exact assertions, a toy broker, and one
+//! Tests messaging instrumentation: assertions on spans and metrics, a toy broker, and one
 //! conformance suite for all brokers.
 //!
-//! - [`telemetry`], [`spans`], [`metrics`], [`attributes`]: what a test expects, as data.
-//! - [`mod@conformance`]: one test for each rule of behaviour, instantiated by every client crate.
-//! - [`toy`]: a broker in memory and its instrumented client, which shows how a client crate is
-//!   written.
-//! - `collector` (with the feature of that name): a stand-in for an OTLP collector.
-//! - `sources` (with the feature of that name): what a client has in public, so that a new release
-//!   of it cannot add a way in that nobody looked at.
+//! - [`telemetry`], [`spans`], [`metrics`], [`attributes`]: record spans and metrics, and assert
+//!   what was recorded.
+//! - [`faults`]: samplers, span processors and propagators that panic, to test that telemetry code
+//!   never makes the client fail.
+//! - [`mod@conformance`]: one test for each rule of behaviour. Each client crate runs it.
+//! - [`toy`]: an in-memory broker and its instrumented client, an example of a client crate.
+//! - `collector` (with the feature of that name): an OTLP collector that runs in a test.
+//! - `sources` (with the feature of that name): lists the public methods of a client, so that a
+//!   test fails if a new release adds one that is not instrumented.
 //!
 //! # Assertions
 //!
-//! A test takes its providers from a [`Telemetry`](telemetry::Telemetry), does what it is about,
-//! and says which spans and metrics there must be: these, with exactly this content, and no
-//! other.
+//! Take the providers of a test from a [`Telemetry`](telemetry::Telemetry), run the code, and
+//! assert what it recorded. [`assert_spans`](telemetry::Telemetry::assert_spans) and
+//! [`assert_metrics`](telemetry::Telemetry::assert_metrics) are exact: a missing, different or
+//! unexpected span, link or attribute fails the test.
 //!
 //! ```
 //! use opentelemetry::KeyValue;
@@ -38,10 +41,31 @@
 //! ]);
 //! ```
 //!
+//! An application that makes other spans too, or that does not want to repeat all attributes,
+//! asserts a part. [`assert_includes`](telemetry::Telemetry::assert_includes) ignores all other
+//! spans, and [`includes`](spans::ExpectedSpan::includes) all other attributes of a span:
+//!
+//! ```
+//! # use opentelemetry::KeyValue;
+//! # use opentelemetry::trace::{Span as _, SpanKind, Tracer as _};
+//! # use otel_messaging_testing::{spans::span, telemetry::Telemetry};
+//! # let telemetry = Telemetry::new();
+//! # let tracer = telemetry.tracer();
+//! # tracer.in_span("ignored", |_| {});
+//! # let send = tracer.span_builder("send orders").with_kind(SpanKind::Producer);
+//! # let mut send = send.start(&tracer);
+//! # send.set_attribute(KeyValue::new("messaging.system", "kafka"));
+//! # send.set_attribute(KeyValue::new("messaging.kafka.offset", 42));
+//! # send.end();
+//! let send = span("send orders").kind(SpanKind::Producer);
+//! telemetry.assert_includes([send.includes([("messaging.system", "kafka".into())])]);
+//! ```
+//!
 //! # A new client crate
 //!
-//! Read [`toy`] and write the same for the client. Then implement [`conformance::Broker`] in an
-//! integration test and call [`conformance!`]: the tests that it makes say what is missing.
+//! Read [`toy`], and write the same modules for the client. Then implement [`conformance::Broker`]
+//! in an integration test and call [`conformance!`]. Its tests fail for each rule that the crate
+//! does not follow yet.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,15 +1,16 @@
-//! A toy broker in memory and its instrumented client, which shows how a client crate is written.
+//! Implements a toy broker in memory and its instrumented client, as an example of a client crate.
 //!
 //! Read in this order; `docs/new-broker.md` in the repository explains each step.
 //!
 //! 1. [`broker`]: the broker and its bare client library, without telemetry.
-//! 2. [`message`]: where the facts are. [`Record`] implements the core's `Message` and
-//!    `OutgoingMessage`; the local type [`Message`] is what the application gets.
+//! 2. [`message`]: tells the core where a message has its destination, headers and attributes.
+//!    [`Record`] implements the core's `Message` and `OutgoingMessage`. The application receives
+//!    the local type [`Message`].
 //! 3. [`producer`]: calls the core around the client's own calls that send.
 //! 4. [`consumer`]: calls the core around the client's own calls that receive and settle.
 //!
-//! No module builds a span, names a kind or decides on a link: a client crate says where a fact
-//! lives, and the core says what it means.
+//! No module builds a span, sets its kind or adds a link. The core does so, from the facts that the
+//! client crate gives it.
 //!
 //! ```
 //! use otel_messaging_core::Instrumentation;

@@ -1,5 +1,5 @@
-//! Diagnostics through OpenTelemetry's internal logging, each given once per instrumentation. They
-//! are read by one `tracing` subscriber for the whole process.
+//! Tests that each diagnostic is logged once per instrumentation, through OpenTelemetry's internal
+//! logging. One `tracing` subscriber of the whole process records them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +15,7 @@ use otel_messaging_testing::{
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::SubscriberExt as _;
 
-/// Remembers our events: the name, and the reason if there is one.
+/// Records the events of this project: the name, and the field `reason` if there is one.
 #[derive(Clone, Default)]
 struct Heard(Arc<Mutex<Vec<(&'static str, String)>>>);
 
@@ -78,7 +78,7 @@ async fn r04_and_r20_each_diagnostic_is_given_once() {
     let expected = ["Messaging.TooManyDestinations", "Messaging.HookPanicked"];
     assert_eq!(heard.take(), expected.map(|name| (name, String::new())));
 
-    // What a client crate takes out again, and telemetry code that panics.
+    // A context that the client crate removes again, and a tracer provider that panics.
     let builder = Instrumentation::builder().with_tracer_provider(Panicking);
     let instrumentation = builder.with_propagator(Propagation::custom(PanickingPropagator)).build();
     let instrumenter =
@@ -96,7 +96,7 @@ async fn r04_and_r20_each_diagnostic_is_given_once() {
     assert_eq!(heard.take(), expected.map(|name| (name, String::new())));
 }
 
-/// A provider that panics.
+/// A tracer provider that panics.
 #[derive(Debug)]
 struct Panicking;
 

@@ -1,5 +1,5 @@
-//! Rule R1 with the global providers, which a process has once: the order of set-up does not
-//! matter.
+//! Tests R1 with the global providers: they may be set after the first operation. A process has
+//! one of each, so this test has its own.
 
 use opentelemetry::{Context, KeyValue, baggage::BaggageExt as _, context::FutureExt as _, global};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -15,13 +15,13 @@ async fn r01_providers_may_be_set_after_the_first_operation() {
     let producer = Producer::new(&broker, &Instrumentation::default());
     let consumer = Consumer::new(&broker, ["orders"], &Instrumentation::default());
 
-    // Without providers everything works, and there is no context to write.
+    // Without providers, messages are sent without a context.
     producer.send(Record::new("orders", "7 apples")).await.unwrap();
     let early = consumer.receive().await.unwrap();
     early.process(async {}).await;
     assert_eq!(early.headers, []);
 
-    // The propagator may come late too; unlike the default, this one does not know baggage.
+    // The propagator may be set late too. Unlike the default, this one does not write baggage.
     global::set_text_map_propagator(TraceContextPropagator::new());
     let telemetry = Telemetry::new();
     global::set_tracer_provider(telemetry.tracer_provider());
@@ -33,7 +33,7 @@ async fn r01_providers_may_be_set_after_the_first_operation() {
     assert_eq!(names, ["publish orders"], "the tracer was looked up again");
     telemetry.assert_metrics([]);
 
-    // The meter may come later still.
+    // The meter provider may be set later than the tracer provider.
     global::set_meter_provider(telemetry.meter_provider());
     let late = consumer.receive().await.unwrap();
     let names: Vec<&str> = late.headers.iter().map(|(name, _)| &**name).collect();
@@ -45,7 +45,7 @@ async fn r01_providers_may_be_set_after_the_first_operation() {
     let names: Vec<_> = telemetry.spans().into_iter().map(|span| span.name.clone()).collect();
     assert_eq!(names, ["publish orders", "fetch orders", "process orders"]);
 
-    // They are kept: a provider that is set later is not for producers that found one before.
+    // A producer keeps the providers it found. It does not use one that is set later.
     let other = Telemetry::new();
     global::set_tracer_provider(other.tracer_provider());
     producer.send(Record::new("orders", "7 apples")).await.unwrap();

@@ -1,5 +1,5 @@
-//! Rule R15 where the SDK's own environment variable sets the limit, for the SDK and for us: it is
-//! read in a process of its own, which this test starts.
+//! Tests R15 with a link limit from the SDK's environment variable, which the SDK and the core both
+//! read. The test starts another process, to set the variable for it.
 
 use std::{collections::HashSet, env, process::Command};
 
@@ -35,7 +35,7 @@ fn seven_links_a_span() {
     batch.process_sync(|| ());
     let spans = telemetry.spans();
     let counts: Vec<usize> = spans.iter().map(|span| span.links.len()).collect();
-    assert_eq!(counts, [7, 6, 7], "two carriers, and the span that ends last");
+    assert_eq!(counts, [7, 6, 7], "two child spans for links, then the span itself");
     let links = spans.iter().flat_map(|span| span.links.iter());
     let linked: HashSet<SpanId> = links.map(|link| link.span_context.span_id()).collect();
     assert_eq!(linked.len(), 20);

@@ -1,5 +1,5 @@
-//! Rule R1 with a global propagator that has W3C's fields and is not W3C's: it filters. It must
-//! not be taken for ours.
+//! Tests R1 with a global propagator that has the fields of W3C Trace Context and filters them. The
+//! core must call it, instead of its own W3C code.
 
 use opentelemetry::{
     Context, TraceFlags,
@@ -15,7 +15,7 @@ use otel_messaging_testing::{
     toy::{Broker, Consumer, Producer, Record},
 };
 
-/// Writes no state, as some do at the border of a company, and trusts no context from outside.
+/// Writes no `tracestate` and extracts no context, as a company may do at its network boundary.
 #[derive(Debug, Default)]
 struct Border(TraceContextPropagator);
 
@@ -65,12 +65,12 @@ async fn r01_a_propagator_that_filters_is_asked() {
     producer.send(Record::new("orders", "7 apples")).with_context(ambient).await.unwrap();
     let message = consumer.receive().await.unwrap();
     let names: Vec<&str> = message.headers.iter().map(|(name, _)| &**name).collect();
-    assert_eq!(names, ["traceparent"], "the state was filtered");
+    assert_eq!(names, ["traceparent"], "the tracestate was filtered");
     assert!(message.creation_context().is_valid());
 
     let mut foreign = Record::clone(&message);
     foreign.headers.push(("x-partner".to_owned(), Some(b"1".to_vec())));
     broker.store(foreign).await.unwrap();
     let message = consumer.receive().await.unwrap();
-    assert!(!message.creation_context().is_valid(), "the partner is not trusted");
+    assert!(!message.creation_context().is_valid(), "the context was filtered");
 }

@@ -1,4 +1,4 @@
-//! A global propagator that panics: messages are sent and received without a context.
+//! Tests that messages are sent and received without a context if the global propagator panics.
 
 use opentelemetry::global;
 use otel_messaging_core::Instrumentation;

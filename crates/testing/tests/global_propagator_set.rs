@@ -1,5 +1,5 @@
-//! Rule R1 with a global propagator that does just what W3C Trace Context says: it is what the
-//! default instrumentation does, without baggage. It may be set after the clients were made.
+//! Tests R1 with a global propagator for W3C Trace Context: the default instrumentation uses it,
+//! and writes no baggage. It may be set after the clients are made.
 
 use opentelemetry::{Context, KeyValue, baggage::BaggageExt as _, context::FutureExt as _, global};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -23,6 +23,6 @@ async fn r01_the_global_propagator_is_used() {
     producer.send(Record::new("orders", "7 apples")).with_context(ambient).await.unwrap();
     let message = consumer.receive().await.unwrap();
     let names: Vec<&str> = message.headers.iter().map(|(name, _)| &**name).collect();
-    assert_eq!(names, ["traceparent"], "and no empty tracestate");
+    assert_eq!(names, ["traceparent"], "no empty tracestate is written");
     assert!(message.creation_context().is_valid());
 }

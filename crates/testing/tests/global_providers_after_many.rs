@@ -1,4 +1,5 @@
-//! Providers that are set after many operations: each 64th operation looks for them.
+//! Tests that global providers are found if they are set after many operations. Every 64th
+//! operation looks them up.
 
 use opentelemetry::global;
 use otel_messaging_core::Instrumentation;

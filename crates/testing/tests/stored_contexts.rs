@@ -1,4 +1,4 @@
-//! Contexts that wait in a database, and work that is linked to its cause when its time comes.
+//! Tests creation contexts that are stored in a database, and linked when the rows are processed.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -22,7 +22,7 @@ use otel_messaging_testing::{
 
 const OUTBOX: System = System::new("outbox", "my-shop", "1.2.3");
 
-/// What the application stores beside each row.
+/// Returns the creation context that the application stores with each row.
 fn stored(telemetry: &Telemetry, name: &'static str) -> BTreeMap<String, String> {
     let context = Context::new().with_span(telemetry.tracer().start(name));
     let context = context.with_baggage([KeyValue::new("tenant", "north")]);
@@ -42,7 +42,7 @@ fn outbox(telemetry: &Telemetry) -> Instrumenter {
 fn a_stored_context_is_linked_when_its_row_is_processed() {
     let telemetry = Telemetry::new();
     let row = stored(&telemetry, "checkout");
-    // As it may be in a column: a string map, or JSON by `serde`.
+    // A column may contain a string map, or JSON by `serde`.
     let creation = CreationContext::from_map(&row);
     let json = serde_json::to_string(&creation).unwrap();
     assert_eq!(json, serde_json::to_string(&row).unwrap());
@@ -69,7 +69,7 @@ fn a_stored_context_is_linked_when_its_row_is_processed() {
     ]);
 }
 
-/// A night's rows, each with its own cause, in one transaction: no broker, and no link lost.
+/// Asserts that a batch of rows without a broker links all of their creation contexts.
 #[test]
 fn a_batch_of_500_stored_rows_links_them_all() {
     let sampler = SeenBySampler::new(SamplingDecision::RecordAndSample);
@@ -106,11 +106,11 @@ fn a_batch_of_500_stored_rows_links_them_all() {
     let named: HashSet<_> = links.iter().map(|link| format!("{:?}", link.attributes)).collect();
     assert_eq!(named.len(), 500, "each link has its row's id");
     let seen = sampler.seen().into_iter().find(|seen| seen.name == "process invoices").unwrap();
-    assert_eq!(seen.links.len(), 500, "the sampler has seen all");
+    assert_eq!(seen.links.len(), 500, "the sampler sees all links");
 }
 
 #[test]
-fn a_row_without_a_context_is_processed_all_the_same() {
+fn a_row_without_a_context_is_processed_without_a_link() {
     let telemetry = Telemetry::new();
     let garbage: CreationContext = serde_json::from_str(r#"{"traceparent":"00-x"}"#).unwrap();
     let outbox = outbox(&telemetry);
@@ -124,7 +124,7 @@ fn a_row_without_a_context_is_processed_all_the_same() {
 }
 
 #[test]
-fn nothing_is_built_for_a_span_that_nobody_wants() {
+fn no_link_attributes_are_built_with_tracing_off() {
     let telemetry = Telemetry::new();
     let creation = CreationContext::from_map(&stored(&telemetry, "checkout"));
     telemetry.clear();

@@ -1,4 +1,4 @@
-//! The conformance suite on the toy broker.
+//! Runs the conformance suite on the toy broker.
 
 #[path = "toy/harness.rs"]
 mod harness;

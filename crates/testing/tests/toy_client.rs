@@ -1,5 +1,5 @@
-//! What the core gives every client crate, on the toy: streams, batches, and the forms of `process`
-//! of a local message type.
+//! Tests what the core gives each client crate, on the toy client: streams, batches, and the forms
+//! of `process`.
 
 use std::{future::pending, time::Duration};
 
@@ -60,8 +60,8 @@ async fn a_stream_has_a_receive_span_for_each_message() {
     }
     let spans = scene.telemetry.spans();
     assert_eq!(names(&scene.telemetry), ["fetch orders", "fetch orders"]);
-    assert!(spans[0].end_time <= spans[1].start_time, "the clock starts again with each message");
-    // A status is handed over, and is nothing to count or to link.
+    assert!(spans[0].end_time <= spans[1].start_time, "the clock restarts with each message");
+    // A status is handed over, but is neither counted nor linked.
     scene.store("").await;
     assert_eq!(messages.next().await.unwrap().unwrap().body, b"");
     assert_eq!(scene.telemetry.spans().len(), 2);
@@ -85,17 +85,21 @@ async fn batches_have_one_receive_span_and_keep_a_status_apart() {
     };
     assert_eq!(bodies(batches.next().await.unwrap().unwrap()), [b"3"]);
     assert_eq!(bodies(batches.next().await.unwrap().unwrap()), [b""]);
-    assert_eq!(names(&scene.telemetry), ["fetch orders", "fetch orders"], "none for the status");
+    assert_eq!(
+        names(&scene.telemetry),
+        ["fetch orders", "fetch orders"],
+        "a status has no receive span"
+    );
     scene.broker.inject(Fault::FetchFailed);
     assert_eq!(batches.next().await.unwrap().unwrap_err(), Fault::FetchFailed);
     scene.store("4").await;
-    // What was collected outlives a future that is dropped.
+    // Collected messages remain if the future that waits for the batch is dropped.
     assert!(batches.next().now_or_never().is_none());
     assert_eq!(bodies(batches.flush().unwrap()), [b"4"]);
     assert!(batches.flush().is_none());
     let spans = scene.telemetry.spans();
     assert_eq!(spans.len(), 4);
-    assert!(spans[0].end_time <= spans[1].start_time, "the clock starts again with each batch");
+    assert!(spans[0].end_time <= spans[1].start_time, "the clock restarts with each batch");
 }
 
 #[tokio::test]
@@ -111,7 +115,7 @@ async fn a_message_is_processed_by_value() {
     assert_eq!(names(&scene.telemetry), ["process orders"]);
 }
 
-/// A message of one of several subjects, which a wildcard may cover.
+/// A message with a subject, and the wildcard subject that it was received by as template.
 #[derive(Clone)]
 struct Routed(&'static str, Option<&'static str>);
 
@@ -126,8 +130,8 @@ impl otel_messaging_core::client::Message for Routed {
     }
 }
 
-/// Operations on several destinations are named after the template that all share, else after the
-/// fallback, else after the server.
+/// Asserts that an operation on several destinations is named after the template that all share.
+/// Without one, it is named after the fallback, or else after the server.
 #[test]
 fn r20_a_batch_of_several_destinations_is_named_after_what_they_share() {
     const SYSTEM: System = System::new("bare", "bare", "1");

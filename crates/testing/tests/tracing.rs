@@ -1,4 +1,4 @@
-//! Together with `tracing-opentelemetry`: spans of the one are parents of the other's.
+//! Tests spans together with `tracing-opentelemetry`: spans of each can be parents of the other's.
 
 use opentelemetry::trace::SpanKind;
 use otel_messaging_core::Instrumentation;
@@ -12,7 +12,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 #[track_caller]
 fn the<'a>(spans: &'a [FinishedSpan], name: &str) -> &'a FinishedSpan {
     let found: Vec<_> = spans.iter().filter(|span| span.name == name).collect();
-    let [found] = found[..] else { panic!("there is not one span {name:?}: {spans:#?}") };
+    let [found] = found[..] else { panic!("expected exactly one span {name:?}: {spans:#?}") };
     found
 }
 
@@ -34,7 +34,7 @@ async fn spans_of_both_are_in_one_tree() {
     let telemetry = Telemetry::new();
     let layer = tracing_opentelemetry::layer().with_tracer(telemetry.tracer());
     let subscriber = tracing_subscriber::registry().with(layer);
-    // For this thread, which is all there is of the runtime.
+    // The runtime runs on this thread only, so the thread's default subscriber is enough.
     let _default = tracing::subscriber::set_default(subscriber);
     let instrumentation =
         Instrumentation::builder().with_tracer_provider(telemetry.tracer_provider()).build();
@@ -42,11 +42,9 @@ async fn spans_of_both_are_in_one_tree() {
     let producer = Producer::new(&broker, &instrumentation);
     let consumer = Consumer::new(&broker, ["orders"], &instrumentation);
 
-    // A send inside a span of `tracing`.
     let checkout = tracing::info_span!("checkout");
     producer.send(Record::new("orders", "7 apples")).instrument(checkout).await.unwrap();
     let order = consumer.receive().await.unwrap();
-    // A span of `tracing` inside the handler, and a send inside that.
     let handler = async {
         let work = async {
             tokio::task::yield_now().await;

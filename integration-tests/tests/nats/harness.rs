@@ -195,6 +195,12 @@ impl Broker for JetStream {
         }
     }
 
+    /// Consumers are named after their stream.
+    fn fallback_destination(&self, operation: OperationType) -> Option<String> {
+        let sends = matches!(operation, OperationType::Create | OperationType::Send);
+        (!sends).then(|| self.name.clone())
+    }
+
     async fn send(&self, message: Outgoing) -> Result<Place, Outgoing> {
         self.send_as(message, None).await
     }

@@ -212,13 +212,14 @@ async fn a_stored_message_is_linked_and_never_a_parent() {
     missed.push((semconv::DESTINATION_NAME, nats.name.clone().into()));
     let published = (1..=2).map(|sequence| nats.published(sequence).label(sequence.to_string()));
     nats.telemetry.assert_spans(
-        published
-            .chain([1, 2, 1, 2, 1, 2, 1, 1].map(get))
-            .chain([span(format!("get {}", nats.name))
-                .kind(SpanKind::Client)
-                .attributes(missed)
-                .attributes(nats.stream_attribute())
-                .error("NotFound", Some(&missing.to_string()))]),
+        published.chain([1, 2, 1, 2, 1, 2, 1, 1].map(get)).chain([span(format!(
+            "get {}",
+            nats.name
+        ))
+        .kind(SpanKind::Client)
+        .attributes(missed)
+        .attributes(nats.stream_attribute())
+        .error("NotFound", Some(&missing.to_string()))]),
     );
     nats.telemetry.clear();
     let [first, ..] = raw;

@@ -115,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    /// A source that yields these items one after the other, and is pending then.
+    /// A source that yields these items one after the other, and is then pending.
     #[derive(Default)]
     struct Script(VecDeque<Poll<Option<Result<u32, &'static str>>>>);
 
@@ -144,7 +144,7 @@ mod tests {
         script.come([Ok(1), Ok(2), Ok(3), Ok(4)]);
         assert_eq!(script.next(&mut buffer, || ready(())), batch([1, 2, 3]));
         assert_eq!(script.next(&mut buffer, || ready(())), batch([4]));
-        assert!(script.next(&mut buffer, || ready(())).is_pending(), "there is no batch of none");
+        assert!(script.next(&mut buffer, || ready(())).is_pending(), "a batch is never empty");
     }
 
     #[test]
@@ -168,9 +168,9 @@ mod tests {
             (Script::default(), BatchBuffer::<_, Pending<()>, _>::new(2));
         script.come([Ok(1)]);
         assert!(script.next(&mut buffer, pending).is_pending());
-        assert!(script.next(&mut buffer, || panic!("it runs already")).is_pending());
+        assert!(script.next(&mut buffer, || panic!("the timer is running")).is_pending());
         script.come([Ok(2)]);
-        assert_eq!(script.next(&mut buffer, || panic!("it runs already")), batch([1, 2]));
+        assert_eq!(script.next(&mut buffer, || panic!("the timer is running")), batch([1, 2]));
         script.come([Ok(3), Ok(4)]);
         let mut started = 0;
         let start = || {
@@ -178,7 +178,7 @@ mod tests {
             pending()
         };
         assert_eq!(script.next(&mut buffer, start), batch([3, 4]));
-        assert_eq!(started, 1, "one a batch");
+        assert_eq!(started, 1, "one timer per batch");
     }
 
     #[test]
@@ -193,15 +193,19 @@ mod tests {
         assert_eq!(script.next(&mut buffer, pending), batch([2]));
         script.come([Ok(3)]);
         for _ in 0..2 {
-            assert_eq!(script.next(&mut buffer, pending), Poll::Ready(None), "the end stays");
+            assert_eq!(
+                script.next(&mut buffer, pending),
+                Poll::Ready(None),
+                "the end is permanent"
+            );
         }
     }
 
     #[test]
-    fn a_batch_of_none_has_one() {
+    fn a_maximum_of_zero_acts_as_one() {
         let (mut script, mut buffer) =
             (Script::default(), BatchBuffer::<_, Pending<()>, _>::new(0));
         script.come([Ok(1)]);
-        assert_eq!(script.next(&mut buffer, || panic!("it is full")), batch([1]));
+        assert_eq!(script.next(&mut buffer, || panic!("the batch is full")), batch([1]));
     }
 }

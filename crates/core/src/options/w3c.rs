@@ -1,10 +1,11 @@
-//! W3C Trace Context and Baggage: a `traceparent` is written and parsed without an allocation.
+//! Writes and parses W3C Trace Context and Baggage. A `traceparent` is written and parsed without
+//! an allocation.
 //!
-//! Parsing follows the text of the recommendations, which is stricter than the SDK's propagator:
-//! that one takes short ids, signs and trailing dashes.
+//! Parsing follows the recommendations. It is stricter than the SDK's propagator, which accepts
+//! short ids, signs and trailing dashes.
 //!
-//! The API's `TraceState` implements Level 1 of the recommendation. A `tracestate` with a key that
-//! only Level 2 allows cannot be represented, and is dropped whole.
+//! The API's `TraceState` implements Level 1 of the recommendation. It cannot represent a key that
+//! only Level 2 allows: a `tracestate` with such a key is dropped completely.
 
 use opentelemetry::{
     SpanId, TraceFlags, TraceId,
@@ -17,16 +18,16 @@ pub(crate) const TRACESTATE: &str = "tracestate";
 pub(crate) const BAGGAGE: &str = "baggage";
 
 const TRACEPARENT_LENGTH: usize = 55;
-/// <https://www.w3.org/TR/trace-context-2/#tracestate-header-field-values>
+/// The maximum number of members: <https://www.w3.org/TR/trace-context-2/#tracestate-header-field-values>.
 const MAX_TRACESTATE_MEMBERS: usize = 32;
-/// 32 members of a 256-byte key, an equals sign, a 256-byte value and a comma; what is longer
-/// cannot be valid, so a megabyte of header is not even looked at.
+/// The length of 32 members with a 256-byte key, an equals sign, a 256-byte value, a comma and two
+/// spaces. Longer headers are invalid, and are refused without parsing them.
 const MAX_TRACESTATE_LENGTH: usize = MAX_TRACESTATE_MEMBERS * (256 + 1 + 256 + 1 + 2);
-/// <https://www.w3.org/TR/baggage/#limits>
+/// The maximum length of the header, in bytes: <https://www.w3.org/TR/baggage/#limits>.
 const MAX_BAGGAGE_LENGTH: usize = 8192;
 const MAX_BAGGAGE_MEMBERS: usize = 64;
 
-/// A written `traceparent`, on the stack; aligned, as text is checked by the word.
+/// A `traceparent` on the stack. It is aligned, as the check for UTF-8 reads whole words.
 #[repr(align(8))]
 pub(crate) struct Traceparent([u8; TRACEPARENT_LENGTH]);
 
@@ -42,12 +43,12 @@ impl Traceparent {
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        // Only hex digits and dashes were written, so this is never empty.
+        // The bytes are hex digits and dashes, so this is always valid UTF-8.
         str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
-/// Writes two digits a byte, four bytes at a time.
+/// Writes bytes as hex digits, four bytes at a time.
 fn write_hex(bytes: &[u8], text: &mut [u8]) {
     for (&bytes, digits) in bytes.as_chunks().0.iter().zip(text.as_chunks_mut().0) {
         let word = u64::from(u32::from_be_bytes(bytes));
@@ -61,17 +62,17 @@ fn write_hex(bytes: &[u8], text: &mut [u8]) {
 const ONES: u64 = 0x0101_0101_0101_0101;
 const LOWER_HALVES: u64 = 0x0f * ONES;
 
-/// The digits of eight values below 16; values above become something else.
+/// Returns the hex digits of eight values. Each of them has to be below 16.
 const fn digits_of(values: u64) -> u64 {
     let letters = (values + 6 * ONES) >> 4 & ONES;
-    // All bits of a letter's byte: the gap in the code between the digits and the letters.
+    // Sets all bits of each byte that becomes a letter, to add the gap between `9` and `a`.
     let letters = (letters << 8).wrapping_sub(letters);
     let gap = (b'a' - b'0' - 10) as u64 * ONES;
     values + b'0' as u64 * ONES + (letters & gap)
 }
 
-/// Reads a span context from the two headers. A bad `tracestate` is dropped alone; a bad
-/// `traceparent` takes both with it.
+/// Parses a span context from the two headers. Ignores an invalid `tracestate`. Returns `None` if
+/// the `traceparent` is invalid.
 #[inline]
 pub(crate) fn parse_span_context(
     traceparent: &[u8],
@@ -82,7 +83,7 @@ pub(crate) fn parse_span_context(
     Some(SpanContext::new(trace_id, span_id, flags, true, state))
 }
 
-/// <https://www.w3.org/TR/trace-context-2/#traceparent-header-field-values>
+/// Parses a `traceparent`: <https://www.w3.org/TR/trace-context-2/#traceparent-header-field-values>.
 #[inline]
 pub(crate) fn parse_traceparent(text: &[u8]) -> Option<(TraceId, SpanId, TraceFlags)> {
     let (text, more) = trim(text).split_first_chunk::<TRACEPARENT_LENGTH>()?;
@@ -93,7 +94,7 @@ pub(crate) fn parse_traceparent(text: &[u8]) -> Option<(TraceId, SpanId, TraceFl
         read_word([text[0], text[1], text[53], text[54], b'0', b'0', b'0', b'0'])?;
     match (version, more) {
         (0xff, _) => return None,
-        // A future version may have more fields, which start with a dash.
+        // Later versions may have more fields, after another dash.
         (_, []) | (1.., [b'-', ..]) => {}
         _ => return None,
     }
@@ -104,7 +105,7 @@ pub(crate) fn parse_traceparent(text: &[u8]) -> Option<(TraceId, SpanId, TraceFl
         .then_some((trace_id, span_id, flags))
 }
 
-/// Reads two digits a byte; there are four bytes or a multiple of that.
+/// Parses hex digits. `N`, the number of bytes, has to be a multiple of four.
 #[inline]
 fn read_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     const { assert!(N.is_multiple_of(4)) };
@@ -115,12 +116,12 @@ fn read_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// Reads the four bytes that eight lower-case digits stand for.
+/// Parses eight lower-case hex digits into four bytes.
 #[inline]
 fn read_word(digits: [u8; 8]) -> Option<[u8; 4]> {
     let digits = u64::from_be_bytes(digits);
-    // What a letter's lower half counts from one; anything but a digit or such a letter is not
-    // what its value is written as.
+    // The lower half of a letter's byte counts from one, so a letter's value is that plus nine. Any
+    // other character is found below, as its value has another digit.
     let letters = digits >> 6 & ONES;
     let values = (digits & LOWER_HALVES) + 9 * letters;
     if values & !LOWER_HALVES != 0 || digits_of(values) != digits {
@@ -132,7 +133,9 @@ fn read_word(digits: [u8; 8]) -> Option<[u8; 4]> {
     Some(bytes)
 }
 
-/// <https://www.w3.org/TR/trace-context-2/#tracestate-header>: all of it, or nothing.
+/// Parses a `tracestate`. Returns `None` if one of its members is invalid.
+///
+/// <https://www.w3.org/TR/trace-context-2/#tracestate-header>
 pub(crate) fn parse_tracestate(text: &[u8]) -> Option<TraceState> {
     if text.len() > MAX_TRACESTATE_LENGTH {
         return None;
@@ -148,7 +151,7 @@ pub(crate) fn parse_tracestate(text: &[u8]) -> Option<TraceState> {
         }
         members.push((key, value));
     }
-    // The rest of the grammar (characters of a key, lengths, `=` in a value) is the API's to check.
+    // The API checks the rest of the grammar: the characters of keys, lengths, and `=` in values.
     TraceState::from_key_value(members).ok()
 }
 
@@ -169,7 +172,7 @@ pub(crate) fn write_baggage(baggage: &Baggage) -> String {
     text
 }
 
-/// The members of a baggage in an order that does not change from run to run.
+/// Returns the members of a baggage sorted, as the order of its hash map differs between runs.
 pub(crate) fn sorted_baggage(baggage: &Baggage) -> Vec<(&str, &str, &str)> {
     let mut members: Vec<_> = baggage
         .iter()
@@ -179,7 +182,9 @@ pub(crate) fn sorted_baggage(baggage: &Baggage) -> Vec<(&str, &str, &str)> {
     members
 }
 
-/// <https://www.w3.org/TR/baggage/#header-content>; members that are malformed are left out.
+/// Parses a `baggage` header. Leaves out invalid members.
+///
+/// <https://www.w3.org/TR/baggage/#header-content>
 pub(crate) fn parse_baggage(text: &[u8]) -> Option<Baggage> {
     if text.len() > MAX_BAGGAGE_LENGTH {
         return None;
@@ -199,7 +204,7 @@ fn parse_baggage_member(member: &str) -> Option<KeyValueMetadata> {
     Some(KeyValueMetadata::new(key, value, properties.join(";").as_str()))
 }
 
-/// Encodes what may not stand in a baggage value, and the percent sign itself.
+/// Encodes the characters that a baggage value may not contain, and the percent sign itself.
 fn percent_encode(text: &str, into: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     for character in text.chars() {
@@ -215,8 +220,8 @@ fn percent_encode(text: &str, into: &mut String) {
     }
 }
 
-/// Decodes `%XX`; a percent sign without two digits stands for itself. `None` if the result is
-/// not UTF-8.
+/// Decodes `%XX`. Keeps a percent sign that two digits do not follow. Returns `None` if the result
+/// is not UTF-8.
 fn percent_decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -233,7 +238,7 @@ fn percent_decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// Without the optional white space that may surround a header's value.
+/// Removes the optional white space around a header's value.
 fn trim(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
         text = rest;

@@ -322,14 +322,6 @@ pub(crate) fn with_header(headers: OwnedHeaders, name: &[u8], value: &[u8]) -> O
     headers
 }
 
-pub(crate) fn named<'a>(
-    headers: &'a [(Vec<u8>, Option<Vec<u8>>)],
-    name: &str,
-) -> Vec<Option<&'a [u8]>> {
-    let named = headers.iter().filter(|(key, _)| key == name.as_bytes());
-    named.map(|(_, value)| value.as_deref()).collect()
-}
-
 pub(crate) fn payload(message: &impl Message) -> &str {
     message.payload().and_then(|payload| str::from_utf8(payload).ok()).unwrap_or("")
 }

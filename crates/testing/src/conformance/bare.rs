@@ -1,4 +1,4 @@
-//! The core without a broker: for what a rule says of it alone.
+//! Calls the core without a broker, for rules that no client can exercise.
 
 use otel_messaging_core::{
     Destination, Instrumentation, Instrumenter, Operation, OperationType, System,
@@ -7,7 +7,7 @@ use otel_messaging_core::{
 
 use crate::telemetry::Telemetry;
 
-/// A message with nothing but a destination.
+/// A message that has a destination only.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bare;
 
@@ -27,7 +27,7 @@ impl OutgoingMessage for Bare {
     }
 }
 
-/// An instrumenter that reports to `telemetry`.
+/// Makes an instrumenter that reports to `telemetry`.
 pub(super) fn instrumenter(telemetry: &Telemetry) -> Instrumenter {
     let instrumentation = Instrumentation::builder()
         .with_tracer_provider(telemetry.tracer_provider())
@@ -36,7 +36,7 @@ pub(super) fn instrumenter(telemetry: &Telemetry) -> Instrumenter {
     Instrumenter::builder(System::new("bare", "bare", "1")).build(&instrumentation)
 }
 
-/// The operation of this type, called as its type is.
+/// Returns an operation of type `kind` that has the name of its type.
 pub(super) fn operation(kind: OperationType) -> Operation {
     Operation::new(kind, OperationType::as_str(kind))
 }

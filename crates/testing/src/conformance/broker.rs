@@ -1,4 +1,4 @@
-//! What the suite must be able to do with a broker, and what it must know of its client.
+//! Defines what the suite does with a broker, and what it needs to know about its client.
 
 use std::{borrow::Cow, future::Future};
 
@@ -9,143 +9,174 @@ use otel_messaging_core::{
 
 use crate::attributes::ExpectedValue;
 
-/// A broker with an instrumented producer and an instrumented consumer, as the rules use it.
+/// Runs an instrumented producer and an instrumented consumer on a broker, for the rules.
 ///
-/// The constants and the functions that are not asynchronous declare what the telemetry of this
-/// client looks like, and what the system can do. A rule asserts the absence of what cannot be.
+/// The constants and the synchronous functions declare what the system can do, and what the
+/// telemetry of this client looks like. Where a capability is missing, the rules assert that its
+/// telemetry is absent.
 ///
-/// Every test starts a broker of its own and names destinations as it likes, such as `orders`. On
-/// a broker that is shared, [`destination`](Self::destination) tells what they are really called.
+/// Each test starts its own broker and chooses the names of destinations, such as `orders`. Where
+/// tests share a broker, [`destination`](Self::destination) maps them to the real names.
 pub trait Broker: Sized + Send + Sync + 'static {
-    /// What the consumer hands over: the client crate's own message type.
+    /// The client crate's own type of received messages.
     type Message<'a>: AsReceived<Message: Send + Sync> + Send + Sync
     where
         Self: 'a;
 
-    /// The system, as the client crate's `semconv` names it.
+    /// The system, from the client crate's `semconv` module.
     const SYSTEM: System;
-    /// The operation that sends.
+    /// The operation of [`send`](Self::send).
     const SEND: Operation;
-    /// The operation that receives.
+    /// The operation of [`receive`](Self::receive).
     const RECEIVE: Operation;
-    /// The operation of [`settle`](Self::settle), if the system has settlement.
+    /// The operation of [`settle`](Self::settle). `None` if the system has no settlement.
     const SETTLE: Option<Operation>;
-    /// Which values a header may have besides text.
+    /// The header values that are supported besides text.
     const HEADERS: Headers;
-    /// Whether the client knows the envelope's size of what it sends.
+    /// Whether the client knows the envelope size of the messages that it sends.
     const ENVELOPE_SIZE: bool;
-    /// Whether destinations have partitions, which [`Outgoing::partition`] chooses from.
+    /// Whether destinations have partitions. [`Outgoing::partition`] selects one.
     const PARTITIONS: bool;
-    /// Whether a send span ends with the broker's answer although the caller dropped the future;
-    /// otherwise it ends at the hand-over (rule R10).
+    /// Whether a send span ends with the broker's answer even if the caller drops the future of
+    /// the send. If `false`, the span ends when that future is dropped, without an answer.
     const ANSWERS_AFTER_DROP: bool;
-    /// A name for a destination that is temporary, where there is such a thing.
+    /// The name of a temporary destination. `None` if the system has none.
     const TEMPORARY: Option<&'static str>;
-    /// A name for a destination that is anonymous, where there is such a thing.
+    /// The name of an anonymous destination. `None` if the system has none.
     const ANONYMOUS: Option<&'static str>;
 
-    /// The key of the attribute, a number, that differs from message to message, such as an
-    /// offset, if such an operation has one. On sends the broker's answer brings it.
+    /// Returns the key of the numeric attribute that differs between messages, such as an offset.
+    /// Returns `None` if spans of this operation type have none. For sends, the value comes with
+    /// the broker's answer.
     fn position(operation: OperationType) -> Option<&'static str>;
 
-    /// What every message says in such an operation besides, such as a routing key; not as one of
-    /// several that differ.
+    /// Returns further attributes that each message adds to spans of this operation type, such as
+    /// a routing key. A batch has them only if they are equal for all of its messages.
     fn message_attributes(operation: OperationType) -> Vec<(&'static str, ExpectedValue)> {
         let _ = operation;
         Vec::new()
     }
 
-    /// What the broker's answer adds to the span of a single send, beside the position.
+    /// Returns the attributes that the broker's answer adds to the span of a single send, besides
+    /// the position.
     fn answer(&self) -> Vec<(&'static str, ExpectedValue)> {
         Vec::new()
     }
 
-    /// Starts the broker and the two clients, both with `instrumentation`. The consumer is ready
-    /// to receive all [`Setup::destinations`] from their beginning.
+    /// Starts the broker, a producer and a consumer, both with `instrumentation`. The consumer
+    /// receives from all [`Setup::destinations`], starting with their first message.
     fn start(
         setup: Setup<'_>,
         instrumentation: &Instrumentation,
     ) -> impl Future<Output = Self> + Send;
 
-    /// What the telemetry of `operation` calls the destination that the test calls `name`.
+    /// Returns the name that spans and metrics of `operation` have for the destination `name` of a
+    /// test.
     fn destination(&self, operation: OperationType, name: &str) -> String {
         let _ = operation;
         name.to_owned()
     }
 
-    /// What the spans of the client that does `operation` say of it.
+    /// Returns the attributes of the client that performs `operation`.
     fn client(&self, operation: OperationType) -> Client;
 
-    /// Sends a message by the instrumented producer, until the broker's answer if there is one.
-    /// An error has the message as the client gives it back.
+    /// Returns the destination that operations of this type on messages of several destinations are
+    /// named after, such as a stream. By default, they are named after the server.
+    fn fallback_destination(&self, operation: OperationType) -> Option<String> {
+        let _ = operation;
+        None
+    }
+
+    /// Sends a message with the instrumented producer, and waits for the broker's answer if there
+    /// is one. Does nothing before the first poll.
     ///
-    /// Nothing may happen before the first poll.
+    /// # Errors
+    ///
+    /// Returns the message as the client returns it.
     fn send(&self, message: Outgoing) -> impl Future<Output = Result<Place, Outgoing>> + Send;
 
-    /// Sends a message that was created in `creation`.
+    /// Sends a message with `creation` as its creation context.
+    ///
+    /// # Errors
+    ///
+    /// Returns the message as the client returns it.
     fn send_with_context(
         &self,
         message: Outgoing,
         creation: &CreationContext,
     ) -> impl Future<Output = Result<Place, Outgoing>> + Send;
 
-    /// Hands a message over, and drops what waits for the answer.
+    /// Hands a message to the client, and drops the future that waits for the broker's answer.
     fn send_and_forget(&self, message: Outgoing) -> impl Future<Output = ()> + Send;
 
-    /// Sends messages as one batch. The results are in their order.
+    /// Sends messages as one batch. Returns their results in the order of the messages.
     fn send_batch(
         &self,
         messages: Vec<Outgoing>,
     ) -> impl Future<Output = Vec<Result<Place, Outgoing>>> + Send;
 
-    /// Sends messages by a producer that is not instrumented, with these headers and no other.
+    /// Sends messages with a producer that is not instrumented, and adds no headers.
     fn send_foreign(&self, messages: Vec<Outgoing>) -> impl Future<Output = ()> + Send;
 
-    /// Receives a message by the instrumented consumer, when there is one. An error is that of
-    /// [`Fault::Receive`].
+    /// Waits for a message and receives it with the instrumented consumer. Does nothing before the
+    /// first poll.
     ///
-    /// Nothing may happen before the first poll. It is dropped while it waits.
+    /// Cancel safety: tests drop this future while it waits; no message may be lost.
+    ///
+    /// # Errors
+    ///
+    /// Returns the failure of [`Fault::Receive`].
     fn receive(&self) -> impl Future<Output = Result<Self::Message<'_>, Failing>> + Send;
 
-    /// Receives exactly `count` messages as one batch, when they are there.
+    /// Waits for exactly `count` messages and receives them as one batch.
+    ///
+    /// Cancel safety: tests drop this future while it waits; no message may be lost.
+    ///
+    /// # Errors
+    ///
+    /// Returns the failure of [`Fault::Receive`].
     fn receive_batch(
         &self,
         count: usize,
     ) -> impl Future<Output = Result<Batch<Self::Message<'_>>, Failing>> + Send;
 
-    /// Asks for a message where there is none, without waiting for one, if the client can.
+    /// Polls for a message where there is none, and returns at once. Does nothing if the client
+    /// has no such call.
     fn receive_nothing(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
 
-    /// Settles a message: where [`SETTLE`](Self::SETTLE) is none, nothing. An error is that of
-    /// [`Fault::Settle`].
+    /// Settles a message. Does nothing if [`SETTLE`](Self::SETTLE) is `None`.
+    ///
+    /// # Errors
+    ///
+    /// Returns the failure of [`Fault::Settle`].
     fn settle<'a>(
         &'a self,
         message: &Self::Message<'a>,
     ) -> impl Future<Output = Result<(), Failing>>;
 
-    /// Makes the next operation that can meet `fault` do so. Says what its telemetry will then
-    /// tell, or none if this client cannot fail so; then nothing happens.
+    /// Makes the next operation that `fault` applies to fail. Returns how its telemetry describes
+    /// the failure. Returns `None`, and changes nothing, if this client cannot fail in this way.
     fn inject(&self, fault: Fault) -> Option<Failing> {
         let _ = fault;
         None
     }
 
-    /// A message for `destination` that has no room for a context, but can be sent, if there is
-    /// such a thing.
+    /// Returns a message for `destination` that can be sent, but that no context can be injected
+    /// into. Returns `None` if a context can be injected into every message.
     fn without_room(&self, destination: &'static str) -> Option<Outgoing>;
 
-    /// The headers with which a message travelled, in order.
+    /// Returns the headers of a received message, in their order.
     fn headers_of(message: &Self::Message<'_>) -> Vec<Header>;
 
-    /// Where a message was, or what else its consumer knows as [`position`](Self::position).
+    /// Returns the partition of a received message, and its value of [`position`](Self::position).
     fn place_of(message: &Self::Message<'_>) -> Place;
 
-    /// The body of a message.
+    /// Returns the body of a received message.
     fn body_of(message: &Self::Message<'_>) -> Vec<u8>;
 
-    /// The instrumentation scope of all telemetry.
+    /// Returns the instrumentation scope of all spans and metrics.
     fn scope() -> InstrumentationScope {
         let (name, version) = Self::SYSTEM.scope();
         InstrumentationScope::builder(name)
@@ -155,39 +186,39 @@ pub trait Broker: Sized + Send + Sync + 'static {
     }
 }
 
-/// What a test needs of a broker.
+/// The destinations that a test needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup<'a> {
-    /// The destinations that the consumer receives from. Others may be sent to, and have to be
-    /// made when they are.
+    /// The destinations that the consumer receives from. A test may also send to others, which
+    /// have to be created at the first send.
     pub destinations: &'a [&'static str],
-    /// How many partitions each destination has, where there are partitions.
+    /// The number of partitions of each destination, where there are partitions.
     pub partitions: u32,
 }
 
-/// Which values a header may have besides text.
+/// The header values that a client supports besides text.
 #[derive(Clone, Copy, Debug)]
 pub struct Headers {
-    /// Bytes that are not UTF-8.
+    /// Whether a value may be bytes that are not UTF-8.
     pub binary: bool,
-    /// None at all.
+    /// Whether a header may have no value.
     pub null: bool,
-    /// One more under the same name. Then headers also have an order.
+    /// Whether names may repeat. Headers then also keep their order.
     pub duplicate: bool,
-    /// The longest value that can be sent in a message with few others, in bytes; a megabyte is
-    /// enough.
+    /// The longest value, in bytes, that a message with few other headers can have. Larger limits
+    /// than one megabyte are not needed.
     pub longest: usize,
 }
 
-/// A header as it travels: its name, and its value if that is not null.
+/// A header of a message: its name, and its value or `None` for null.
 pub type Header = (String, Option<Vec<u8>>);
 
-/// A message to be sent.
+/// A message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
-    /// Where to.
+    /// The name of the destination.
     pub destination: Cow<'static, str>,
-    /// Which partition, if it is chosen here.
+    /// The partition. `None` lets the client or the broker choose.
     pub partition: Option<u32>,
     /// The key, where messages have one.
     pub key: Option<Vec<u8>>,
@@ -197,34 +228,34 @@ pub struct Outgoing {
     pub headers: Vec<Header>,
 }
 
-/// Where a message is.
+/// The place of a message at its destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// The partition, where there are partitions.
     pub partition: Option<u32>,
-    /// The value of [`Broker::position`], if it is known.
+    /// The value of the attribute [`Broker::position`], if it is known.
     pub position: Option<i64>,
 }
 
-/// What the spans and metrics of a client say of it.
+/// The attributes of a client on its spans and metrics.
 #[derive(Clone, Debug, Default)]
 pub struct Client {
     /// `server.address` and `server.port`.
     pub server: Option<(Cow<'static, str>, Option<u16>)>,
     /// `messaging.consumer.group.name`.
     pub group: Option<Cow<'static, str>>,
-    /// What only spans say, such as `messaging.client.id`, on all but those that create messages.
+    /// Attributes of spans only, such as `messaging.client.id`. Create spans do not have them.
     pub span_attributes: Vec<(&'static str, ExpectedValue)>,
 }
 
-/// What may go wrong.
+/// A fault that [`Broker::inject`] causes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// A send waits for ever for the client to take the message.
+    /// The client never accepts the message, and the send waits forever.
     Stall,
-    /// The client refuses a message.
+    /// The client refuses the message.
     Refuse,
-    /// The broker answers that it has not got a message.
+    /// The broker answers that it did not store the message.
     Fail,
     /// Receiving fails.
     Receive,
@@ -232,7 +263,7 @@ pub enum Fault {
     Settle,
 }
 
-/// How a failure is told.
+/// The telemetry of a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failing {
     /// The value of `error.type`.
@@ -242,7 +273,7 @@ pub struct Failing {
 }
 
 impl Outgoing {
-    /// A message with a body, and no headers.
+    /// Makes a message for `destination` with a body and no headers.
     pub fn new(destination: impl Into<Cow<'static, str>>) -> Self {
         Self {
             destination: destination.into(),
@@ -253,7 +284,7 @@ impl Outgoing {
         }
     }
 
-    /// The same with these headers after those it has.
+    /// Appends `headers`.
     #[must_use = "this returns the changed message"]
     pub fn with_headers<N: Into<String>, V: Into<Vec<u8>>>(
         mut self,
@@ -264,21 +295,21 @@ impl Outgoing {
         self
     }
 
-    /// The same with all these headers, instead of those it has.
+    /// Replaces all headers.
     #[must_use = "this returns the changed message"]
     pub fn with_all_headers(mut self, headers: Vec<Header>) -> Self {
         self.headers = headers;
         self
     }
 
-    /// The same with this body.
+    /// Replaces the body.
     #[must_use = "this returns the changed message"]
     pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
     }
 
-    /// The same for this partition.
+    /// Sets the partition.
     #[must_use = "this returns the changed message"]
     pub const fn with_partition(mut self, partition: u32) -> Self {
         self.partition = Some(partition);

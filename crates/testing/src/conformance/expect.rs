@@ -1,4 +1,4 @@
-//! The spans and metrics of the conventions, as this broker's client should tell them.
+//! Builds the expected spans and metrics of a broker's client, by the conventions.
 
 use opentelemetry::trace::SpanKind;
 use otel_messaging_core::{OperationType, semconv};
@@ -12,27 +12,46 @@ use crate::{
 
 pub(super) type Attributes = Vec<(&'static str, ExpectedValue)>;
 
-#[expect(clippy::unused_self, reason = "all of them are asked of the scene")]
+#[expect(clippy::unused_self, reason = "all are methods of the scene, for uniform calls")]
 impl<B: Broker> Scene<B> {
-    /// A span of `operation` on a destination: name, kind, and what all such spans say.
+    /// Expects a span of `operation` on a destination, with its name, kind and common attributes.
     pub(super) fn span(&self, operation: OperationType, destination: &str) -> ExpectedSpan {
         let name = self.broker.destination(operation, destination);
         let labels = [(semconv::DESTINATION_NAME, name.clone().into())];
-        self.span_named(operation, Some(&name)).attributes(labels)
+        self.span_named(operation, &name).attributes(labels)
     }
 
-    /// A span of `operation` whose name ends with `label`, or with the server.
-    pub(super) fn span_named(&self, operation: OperationType, label: Option<&str>) -> ExpectedSpan {
+    /// Expects a span of `operation` whose name ends with `label`.
+    pub(super) fn span_named(&self, operation: OperationType, label: &str) -> ExpectedSpan {
+        self.span_called(operation, format!("{} {label}", self.verb(operation)))
+            .attributes(B::message_attributes(operation))
+    }
+
+    /// Expects a span of `operation` without a single destination: it is named after the fallback,
+    /// or else after the server.
+    pub(super) fn span_of_several(&self, operation: OperationType) -> ExpectedSpan {
+        let fallback = self.broker.fallback_destination(operation);
         let verb = self.verb(operation);
-        let name = match label.map(str::to_owned).or_else(|| self.server_name(operation)) {
+        let name = match fallback.or_else(|| self.server_name(operation)) {
             Some(label) => format!("{verb} {label}"),
             None => verb.to_owned(),
         };
-        let messages = label.map(|_| B::message_attributes(operation)).unwrap_or_default();
-        self.span_called(operation, name).attributes(messages)
+        self.span_called(operation, name).attributes(self.fallback_attribute(operation))
     }
 
-    /// A span of `operation` on a destination whose name is no label.
+    fn fallback_attribute(&self, operation: OperationType) -> Attributes {
+        let fallback = self.broker.fallback_destination(operation);
+        fallback.map(|name| (semconv::DESTINATION_NAME, name.into())).into_iter().collect()
+    }
+
+    /// Returns the attributes of a metric for `operation` without a single destination.
+    pub(super) fn common_of_several(&self, operation: OperationType) -> Attributes {
+        let mut attributes = self.common(operation);
+        attributes.extend(self.fallback_attribute(operation));
+        attributes
+    }
+
+    /// Expects a span of `operation` whose name does not contain the destination.
     pub(super) fn span_unnamed(&self, operation: OperationType) -> ExpectedSpan {
         self.span_called(operation, self.verb(operation).to_owned())
             .attributes(B::message_attributes(operation))
@@ -52,45 +71,45 @@ impl<B: Broker> Scene<B> {
         span(name).kind(kind).attributes(attributes)
     }
 
-    /// A span of `operation` on a single message that is at `place`.
+    /// Expects a span of `operation` on the single message at `place`.
     pub(super) fn span_at(&self, operation: OperationType, to: &str, place: Place) -> ExpectedSpan {
         self.span(operation, to)
             .attributes(partition_attribute(place))
             .attributes(self.position_attribute(operation, place))
     }
 
-    /// The span of a single send that the broker answered.
+    /// Expects the span of a single send that the broker answered.
     pub(super) fn sent(&self, place: Place) -> ExpectedSpan {
         self.span_at(OperationType::Send, "orders", place)
     }
 
-    /// The span of a send that the broker did not answer.
+    /// Expects the span of a send that the broker did not answer.
     pub(super) fn unanswered(&self, partition: Option<u32>) -> ExpectedSpan {
         let partition = partition.filter(|_| B::PARTITIONS);
         let place = Place { partition, position: None };
         self.span(OperationType::Send, "orders").attributes(partition_attribute(place))
     }
 
-    /// The span that creates a message of a batch, in the first partition.
+    /// Expects the create span of a message of a batch in the first partition.
     pub(super) fn created(&self) -> ExpectedSpan {
         self.span(OperationType::Create, "orders").attributes(first_partition::<B>())
     }
 
-    /// The span of a batch of messages in the first partition that is sent.
+    /// Expects the send span of a batch of messages in the first partition.
     pub(super) fn sent_batch(&self, count: i64) -> ExpectedSpan {
         self.batch(OperationType::Send, count).kind(SpanKind::Client)
     }
 
-    /// The span of a batch of messages in the first partition.
+    /// Expects a span of `operation` on a batch of messages in the first partition.
     pub(super) fn batch(&self, operation: OperationType, count: i64) -> ExpectedSpan {
         self.span(operation, "orders")
             .attributes(first_partition::<B>())
             .attributes([(semconv::BATCH_MESSAGE_COUNT, count.into())])
     }
 
-    /// The span of a batch of messages of several destinations.
+    /// Expects a span of `operation` on a batch of messages of several destinations.
     pub(super) fn span_unnamed_batch(&self, operation: OperationType, count: i64) -> ExpectedSpan {
-        self.span_named(operation, None)
+        self.span_of_several(operation)
             .kind(SpanKind::Client)
             .attributes([(semconv::BATCH_MESSAGE_COUNT, count.into())])
             .attributes(B::message_attributes(operation))
@@ -108,7 +127,7 @@ impl<B: Broker> Scene<B> {
         B::SETTLE.map(|_| self.span_at(OperationType::Settle, "orders", place))
     }
 
-    /// What holds for one message of several, if an operation of this type knows it.
+    /// Returns the position attribute of a message, if spans of this operation type have it.
     pub(super) fn position_attribute(&self, operation: OperationType, place: Place) -> Attributes {
         let value = place.position.map(ExpectedValue::from);
         let answered = operation == OperationType::Send && value.is_some();
@@ -117,7 +136,8 @@ impl<B: Broker> Scene<B> {
         attributes
     }
 
-    /// What samplers see, and metrics have: without destination, partition and operation type.
+    /// Returns the attributes that samplers see and metrics have, without the destination, the
+    /// partition and the operation type.
     pub(super) fn common(&self, operation: OperationType) -> Attributes {
         let Client { server, group, .. } = self.broker.client(operation);
         let mut attributes = vec![
@@ -147,7 +167,7 @@ impl<B: Broker> Scene<B> {
         Some(port.map_or(host.clone(), |port| format!("{host}:{port}")))
     }
 
-    /// The attributes of a counter for an operation on messages of a partition.
+    /// Returns the attributes of a counter for an operation on messages of a partition.
     pub(super) fn counted(
         &self,
         operation: OperationType,
@@ -161,7 +181,7 @@ impl<B: Broker> Scene<B> {
         attributes
     }
 
-    /// The attributes of a duration for an operation on messages of a partition.
+    /// Returns the attributes of a duration for an operation on messages of a partition.
     pub(super) fn timed(
         &self,
         operation: OperationType,
@@ -172,7 +192,7 @@ impl<B: Broker> Scene<B> {
     }
 }
 
-/// The attributes of a duration beside those of a counter.
+/// Adds the attributes that a duration has and a counter does not have.
 pub(super) fn typed(operation: OperationType, mut attributes: Attributes) -> Attributes {
     if operation != OperationType::Process {
         attributes.push((semconv::OPERATION_TYPE, operation.as_str().into()));
@@ -180,20 +200,20 @@ pub(super) fn typed(operation: OperationType, mut attributes: Attributes) -> Att
     attributes
 }
 
-/// `attributes` of an operation that failed.
+/// Adds the attributes of a failed operation.
 pub(super) fn failed(mut attributes: Attributes, failing: &Failing) -> Attributes {
     attributes.push((semconv::ERROR_TYPE, failing.error_type.clone().into()));
     attributes
 }
 
 impl ExpectedSpan {
-    /// Expects the failure that the broker declared.
+    /// Expects the failure that the broker declares.
     pub(super) fn failing(self, failing: &Failing) -> Self {
         self.error(failing.error_type.clone(), Some(&failing.description))
     }
 }
 
-/// Of the messages that a test sends by [`order`](super::scene::order).
+/// Returns the partition of the messages that [`order`](super::scene::order) makes.
 pub(super) fn first<B: Broker>() -> Option<u32> {
     B::PARTITIONS.then_some(0)
 }
@@ -225,7 +245,8 @@ pub(super) fn consumed_messages(points: Points) -> ExpectedMetric {
     messages(semconv::CLIENT_CONSUMED_MESSAGES, points)
 }
 
-/// The boundaries that the conventions advise, written out: they are part of the contract.
+/// The bucket boundaries that the conventions advise. They are written out, so that a change of
+/// the core's constant makes a test fail.
 const BOUNDARIES: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 

@@ -1,4 +1,4 @@
-//! Propagators: those of our own code, and others that go through the API's traits.
+//! Propagators that the rules use: the core's own code, and others behind the API's traits.
 
 use opentelemetry::{
     Context, SpanId, TraceFlags, TraceId,
@@ -8,7 +8,7 @@ use opentelemetry::{
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use otel_messaging_core::Propagation;
 
-/// All that write W3C Trace Context: each has to pass the same tests.
+/// Returns all propagators that write W3C Trace Context. Each has to pass the same tests.
 pub(super) fn w3c() -> [Propagation; 3] {
     [
         Propagation::TraceContext,
@@ -17,7 +17,7 @@ pub(super) fn w3c() -> [Propagation; 3] {
     ]
 }
 
-/// The SDK's propagator as it looks to the core: some propagator.
+/// The SDK's propagator in another type, so that the core treats it as a custom propagator.
 #[derive(Debug, Default)]
 pub(super) struct Wrapped(TraceContextPropagator);
 
@@ -35,7 +35,7 @@ impl TextMapPropagator for Wrapped {
     }
 }
 
-/// A propagator with a format of its own, in one field.
+/// A propagator with its own format, in one field.
 #[derive(Debug, Default)]
 pub(super) struct OneField;
 

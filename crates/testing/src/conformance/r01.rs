@@ -8,22 +8,22 @@ use super::{
 };
 use crate::{spans::remote, telemetry::Telemetry};
 
-/// Propagation is a choice of the builder; without a choice and a global propagator, it is W3C
-/// Trace Context and Baggage.
+/// The builder chooses the propagator. The default is W3C Trace Context and Baggage, if no global
+/// propagator is set.
 pub async fn r01_propagation_is_a_choice<B: Broker>() {
-    travels::<B>(Some(Propagation::TraceContext), &["traceparent"], None).await;
+    round_trip::<B>(Some(Propagation::TraceContext), &["traceparent"], None).await;
     let both = ["traceparent", "baggage"];
-    travels::<B>(Some(Propagation::TraceContextAndBaggage), &both, Some("north")).await;
-    travels::<B>(Some(Propagation::Global), &both, Some("north")).await;
-    travels::<B>(Some(Propagation::custom(OneField)), &[ONE_FIELD], None).await;
-    travels::<B>(None, &[], None).await;
+    round_trip::<B>(Some(Propagation::TraceContextAndBaggage), &both, Some("north")).await;
+    round_trip::<B>(Some(Propagation::Global), &both, Some("north")).await;
+    round_trip::<B>(Some(Propagation::custom(OneField)), &[ONE_FIELD], None).await;
+    round_trip::<B>(None, &[], None).await;
     foreign_is_read::<B>(true).await;
     foreign_is_read::<B>(false).await;
     disabled_is_silent::<B>().await;
 }
 
-/// A message written with this propagator has these fields, and is read back.
-async fn travels<B: Broker>(
+/// Asserts that this propagator writes these fields, and reads them back.
+async fn round_trip<B: Broker>(
     propagation: Option<Propagation>,
     fields: &[&str],
     baggage: Option<&str>,
@@ -52,16 +52,17 @@ async fn travels<B: Broker>(
     scene.telemetry.assert_spans([scene.sent(place).label("send"), receive, process]);
 }
 
-/// What others wrote is read, unless propagation is off.
+/// Asserts that the context of a foreign producer is extracted, unless propagation is off.
 async fn foreign_is_read<B: Broker>(enabled: bool) {
     let scene = Scene::<B>::with(|builder| builder.with_propagation(enabled)).await;
     let message = order().with_headers([("traceparent", foreign(1))]);
     let message = scene.receive_foreign(message).await;
     assert_eq!(creation_of::<B>(&message).is_valid(), enabled, "with propagation {enabled}");
-    assert_eq!(B::headers_of(&message).len(), 1, "headers are left alone");
+    assert_eq!(B::headers_of(&message).len(), 1, "headers are unchanged");
 }
 
-/// A disabled instrumentation writes, reads and tells nothing, and everything works.
+/// Asserts that disabled instrumentation neither injects nor extracts nor records, and that all
+/// operations succeed.
 async fn disabled_is_silent<B: Broker>() {
     let scene = Scene::<B>::start(Telemetry::builder(), |_| Instrumentation::disabled()).await;
     scene.whole_life(order()).await;

@@ -8,24 +8,24 @@ use super::{
 };
 use crate::spans::{remote, span};
 
-/// What is read from a message is what it carries: nothing ambient shines through, and only a
-/// valid span context counts.
+/// A context is extracted from the message's headers only, never from the ambient context. An
+/// invalid span context counts as none.
 pub async fn r02_extract_ignores_the_ambient_context<B: Broker>() {
     for propagation in w3c() {
-        nothing_ambient_shines_through::<B>(propagation.clone()).await;
+        the_ambient_context_is_not_extracted::<B>(propagation.clone()).await;
         malformed_fields_count_as_none::<B>(propagation.clone()).await;
         well_formed_fields_are_read::<B>(propagation).await;
     }
 }
 
-async fn nothing_ambient_shines_through<B: Broker>(propagation: Propagation) {
+async fn the_ambient_context_is_not_extracted<B: Broker>(propagation: Propagation) {
     let scene = Scene::<B>::with(|builder| builder.with_propagator(propagation)).await;
     let ambient = with_baggage(&Context::new(), "tenant", "ambient");
     let place = scene
         .within_context(&ambient, "request", async {
             let message = scene.receive_foreign(order()).await;
             let creation = creation_of::<B>(&message);
-            assert!(!creation.is_valid(), "a context out of nowhere: {creation:?}");
+            assert!(!creation.is_valid(), "the message has no context: {creation:?}");
             assert!(creation.baggage().is_none());
             let Ok(inside) = message.as_received().process(saw(current_span)).await;
             assert_ne!(&inside, Context::current().span().span_context());
@@ -42,7 +42,7 @@ async fn nothing_ambient_shines_through<B: Broker>(propagation: Propagation) {
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const SPAN: &str = "b7ad6b7169203331";
 
-/// The cases of the W3C test suite, and what is worse.
+/// Asserts that the invalid cases of the W3C test suite, and some more, count as no context.
 async fn malformed_fields_count_as_none<B: Broker>(propagation: Propagation) {
     let scene = Scene::<B>::with(|builder| builder.with_propagator(propagation.clone())).await;
     let mut cases: Vec<Outgoing> = [
@@ -77,7 +77,7 @@ async fn malformed_fields_count_as_none<B: Broker>(propagation: Propagation) {
     .into_iter()
     .map(|traceparent| order().with_headers([("traceparent", traceparent)]))
     .collect();
-    // Without a `traceparent`, a `tracestate` is nothing.
+    // A `tracestate` needs a `traceparent`.
     cases.push(order().with_headers([("tracestate", "vendor=1")]));
     if B::HEADERS.binary {
         cases.push(order().with_headers([("traceparent", vec![0xff; 55])]));
@@ -89,19 +89,19 @@ async fn malformed_fields_count_as_none<B: Broker>(propagation: Propagation) {
     for case in &cases {
         let message = scene.receive().await;
         let creation = creation_of::<B>(&message);
-        assert!(!creation.is_valid(), "{propagation:?} took {:?}", case.headers);
+        assert!(!creation.is_valid(), "{propagation:?} accepted {:?}", case.headers);
     }
 }
 
 async fn well_formed_fields_are_read<B: Broker>(propagation: Propagation) {
     let scene = Scene::<B>::with(|builder| builder.with_propagator(propagation.clone())).await;
     let cases = [
-        // The SDK's own propagator reads version 00 only.
+        // Version 00 only, as the SDK's own propagator reads no other.
         (vec![foreign(0)], Some("a=1,b=2"), "a=1,b=2", true),
         (vec![foreign(0)], Some("not=a=list"), "", true),
         (vec![foreign(0)], None, "", true),
         (vec![foreign(0).replace("-01", "-00")], None, "", false),
-        // Of several, the last is what was sent last.
+        // The last of several values wins: a producer that appends headers wrote it last.
         (vec![foreign(7), foreign(0)], None, "", true),
     ];
     for (traceparents, tracestate, state, sampled) in cases {

@@ -11,8 +11,8 @@ use super::{
     scene::{Scene, foreign, foreign_context, order, ordered, others, traceparent, values},
 };
 
-/// After any number of sends, retries and forwards there is exactly one value for each field of
-/// the propagator, and every other header is as it was.
+/// Injection replaces headers: after any number of sends, retries and forwards, each field of the
+/// propagator has exactly one value, and all other headers are unchanged.
 pub async fn r03_inject_replaces<B: Broker>() {
     for propagation in w3c() {
         let scene = Scene::<B>::with(|builder| builder.with_propagator(propagation.clone())).await;
@@ -24,7 +24,7 @@ pub async fn r03_inject_replaces<B: Broker>() {
     }
 }
 
-/// Headers that must survive: bytes, order, nulls, duplicates.
+/// Returns headers that must not change: bytes, nulls and duplicates, in their order.
 fn headers<B: Broker>() -> Vec<Header> {
     let text = |name: &str, value: &str| (name.to_owned(), Some(value.as_bytes().to_vec()));
     let mut headers = vec![text("first", "1"), text("empty", ""), text("x-traceparent-not", "1")];
@@ -41,7 +41,7 @@ fn headers<B: Broker>() -> Vec<Header> {
     headers
 }
 
-/// As travelled.
+/// Asserts that all headers but the propagator's are those of [`headers`].
 #[track_caller]
 fn assert_untouched<B: Broker>(found: &[Header]) {
     let (found, expected) = (ordered::<B>(others(found)), ordered::<B>(headers::<B>()));
@@ -66,17 +66,17 @@ async fn stale_fields_are_gone<B: Broker>(scene: &Scene<B>, propagation: &Propag
         stale.push(field("tracestate", "stale=2".to_owned()));
     }
     scene.telemetry.clear();
-    // Nothing ambient: no state, no baggage.
+    // Without an ambient context, there is no `tracestate` and no baggage to inject.
     scene.send(order().with_all_headers(stale.clone())).await;
     let message = scene.receive().await;
     let found = B::headers_of(&message);
     let sent = scene.the_send().span_context.clone();
-    // A propagator that does not know baggage leaves it alone.
+    // A propagator without baggage does not change the header `baggage`.
     let with_baggage = matches!(propagation, Propagation::TraceContextAndBaggage);
     assert_fields(&found, &sent, None, if with_baggage { &[] } else { &["stale=1"] });
     assert_untouched::<B>(&found);
 
-    // With a state, there is exactly that one.
+    // With an ambient `tracestate`, its value is the only one.
     scene.telemetry.clear();
     scene.send(order().with_all_headers(stale)).with_context(with_state("fresh=1")).await;
     let message = scene.receive().await;
@@ -86,7 +86,8 @@ async fn stale_fields_are_gone<B: Broker>(scene: &Scene<B>, propagation: &Propag
     assert_untouched::<B>(&found);
 }
 
-/// Consumers in other languages read the fields in any case, so that a stale one is gone in any.
+/// Asserts that stale fields are removed whatever the case of their names: consumers in other
+/// languages ignore the case.
 async fn stale_fields_are_gone_in_any_case<B: Broker>(scene: &Scene<B>) {
     let mut stale = headers::<B>();
     for name in ["Traceparent", "TRACESTATE", "TraceState", "TraceParent"] {
@@ -106,7 +107,7 @@ async fn forwards_do_not_pile_up<B: Broker>(scene: &Scene<B>) {
     let mut headers = headers::<B>();
     for round in 0..4 {
         scene.telemetry.clear();
-        // Every other time there is a state, which must not outlive its send.
+        // Every second send has a `tracestate`, which the next one must remove.
         let ambient = if round % 2 == 0 { with_state("even=1") } else { Context::new() };
         scene.send(order().with_all_headers(headers)).with_context(ambient).await;
         let message = scene.receive().await;
@@ -158,7 +159,7 @@ async fn batches_and_kept_contexts_replace_too<B: Broker>(scene: &Scene<B>) {
     assert_untouched::<B>(&B::headers_of(&received));
 }
 
-/// An ambient context of a trace with this state.
+/// Returns an ambient context whose span has this `tracestate`.
 fn with_state(state: &'static str) -> Context {
     let (key, value) = state.split_once('=').expect("one member");
     let state = TraceState::from_key_value([(key, value)]).expect("a valid state");

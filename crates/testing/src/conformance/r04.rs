@@ -14,8 +14,8 @@ use super::{
 };
 use crate::faults::Panics;
 
-/// Instrumentation does not make a call fail, block, panic or lose a message, whatever bytes the
-/// headers hold and whatever the application's hooks do.
+/// Instrumentation never makes a call fail, block, panic or lose a message, whatever bytes the
+/// headers contain and whatever the application's hooks do.
 pub async fn r04_never_interfere<B: Broker>() {
     for propagation in w3c() {
         let scene = Scene::<B>::with(|builder| builder.with_propagator(propagation.clone())).await;
@@ -26,10 +26,10 @@ pub async fn r04_never_interfere<B: Broker>() {
         panics_stay_in_the_telemetry::<B>(panics).await;
     }
     a_panicking_propagator_costs_the_context::<B>().await;
-    what_has_no_room_is_sent_as_it_is::<B>().await;
+    a_message_without_room_is_sent_unchanged::<B>().await;
 }
 
-/// Headers that no propagator likes.
+/// Returns headers that propagators refuse: invalid, too long or not text.
 fn hostile<B: Broker>() -> Vec<Vec<Header>> {
     let text = |name: &str, value: Vec<u8>| (name.to_owned(), Some(value));
     let mut cases = vec![
@@ -69,9 +69,9 @@ async fn hostile_headers_pass<B: Broker>(scene: &Scene<B>) {
         assert_eq!(B::body_of(&message), b"hostile");
         let received = ordered::<B>(B::headers_of(&message));
         let headers = ordered::<B>(headers);
-        assert_eq!(received, headers, "what was received is as it was sent");
+        assert_eq!(received, headers, "headers are received as they were sent");
         scene.broker.settle(&message).await.expect("the message is settled");
-        // The forward is sent, and carries along what is not the propagator's.
+        // Forwarding replaces the propagator's fields and keeps all other headers.
         let forward = order().with_all_headers(B::headers_of(&message));
         scene.send(forward).await;
         let forwarded = ordered::<B>(B::headers_of(&scene.receive().await));
@@ -91,7 +91,7 @@ async fn panicking_hooks_are_ignored<B: Broker>() {
     let place = scene.send(order()).await;
     let message = scene.receive().await;
     let result = message.as_received().process(async { Err::<(), _>(std::fmt::Error) }).await;
-    assert_eq!(result, Err(std::fmt::Error), "the handler's result is handed on");
+    assert_eq!(result, Err(std::fmt::Error), "the handler's result is returned");
     let received = B::place_of(&message);
     scene.telemetry.assert_spans([
         scene.sent(place).label("send"),
@@ -109,11 +109,11 @@ async fn panicking_hooks_are_ignored<B: Broker>() {
     assert_eq!(handled, Ok("handled"));
 }
 
-/// The results are the client's own, and the metrics are complete.
+/// Asserts that telemetry code that panics changes no result and no metric.
 async fn panics_stay_in_the_telemetry<B: Broker>(panics: Panics) {
     let scene = Scene::<B>::with(|builder| panics.choose(builder)).await;
     everything_is_counted_once(&scene).await;
-    // A handler that panics meanwhile is one panic, and not an abort.
+    // A second panic while the handler's panic unwinds would abort the process.
     let scene = Arc::new(scene);
     scene.broker.send_foreign(vec![order()]).await;
     let there = Arc::clone(&scene);
@@ -122,22 +122,22 @@ async fn panics_stay_in_the_telemetry<B: Broker>(panics: Panics) {
         let message = there.receive().await;
         message.as_received().process(async { panic(true) }).await;
     });
-    let panic = handled.await.expect_err("the panic goes on unwinding").into_panic();
+    let panic = handled.await.expect_err("the handler's panic is resumed").into_panic();
     assert_eq!(panic.downcast_ref(), Some(&"this handler panics, as wanted"));
 }
 
-/// Messages are sent and received without a context.
+/// Asserts that messages are sent and received without a context if the propagator panics.
 async fn a_panicking_propagator_costs_the_context<B: Broker>() {
     let scene = Scene::<B>::with(|builder| Panics::InPropagator.choose(builder)).await;
     let place = scene.send(order().with_headers([("traceparent", foreign(1))])).await;
     let message = scene.receive().await;
-    assert_eq!(values(&B::headers_of(&message), "traceparent"), [foreign(1)], "it is as it was");
+    assert_eq!(values(&B::headers_of(&message), "traceparent"), [foreign(1)], "it is unchanged");
     assert!(!creation_of::<B>(&message).is_valid());
     scene.broker.settle(&message).await.expect("the message is settled");
     assert_eq!(place.partition, B::place_of(&message).partition);
 }
 
-async fn what_has_no_room_is_sent_as_it_is<B: Broker>() {
+async fn a_message_without_room_is_sent_unchanged<B: Broker>() {
     let scene = Scene::<B>::new().await;
     let message = scene.broker.without_room("orders");
     let expected: Vec<Outgoing> = message.into_iter().collect();
@@ -147,7 +147,7 @@ async fn what_has_no_room_is_sent_as_it_is<B: Broker>() {
     for expected in expected {
         let message = scene.receive().await;
         let headers = ordered::<B>(B::headers_of(&message));
-        assert_eq!(headers, ordered::<B>(expected.headers), "the message is as it was");
+        assert_eq!(headers, ordered::<B>(expected.headers), "headers are unchanged");
         assert_eq!(B::body_of(&message), expected.body);
     }
 }

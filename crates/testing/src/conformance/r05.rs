@@ -14,7 +14,8 @@ use crate::{
     telemetry::Telemetry,
 };
 
-/// Context keeps flowing when spans are off, filtered or not sampled; suppression silences all.
+/// Contexts are propagated even if spans are off, filtered or not sampled. Suppressed telemetry
+/// makes no spans, metrics or headers.
 pub async fn r05_context_keeps_flowing<B: Broker>() {
     without_spans::<B>(|builder| builder.with_tracing(false)).await;
     without_spans::<B>(|builder| builder.with_filter(|_, _| false)).await;
@@ -23,7 +24,8 @@ pub async fn r05_context_keeps_flowing<B: Broker>() {
     suppressed::<B>().await;
 }
 
-/// Spans are off: what is ambient goes out, and what came in goes on.
+/// Asserts that without spans the ambient context is injected, and that handlers run in the
+/// message's context.
 async fn without_spans<B: Broker>(off: fn(InstrumentationBuilder) -> InstrumentationBuilder) {
     let scene = Scene::<B>::with(off).await;
     let ambient = with_baggage(&Context::new(), "tenant", "north");
@@ -41,7 +43,7 @@ async fn without_spans<B: Broker>(off: fn(InstrumentationBuilder) -> Instrumenta
         let headers = B::headers_of(&message);
         assert_eq!(values(&headers, "traceparent"), [traceparent(&request)]);
         assert_eq!(values(&headers, "baggage"), ["tenant=north"]);
-        // Nothing is ambient here: the handler goes on with the producer's context.
+        // Without an ambient span, the handler runs in the producer's context.
         let handler = saw(|| (current_span(), current_baggage("tenant")));
         let Ok((inside, baggage)) = message.as_received().process(handler).await;
         assert_eq!(inside.span_id(), request.span_id());
@@ -53,14 +55,14 @@ async fn without_spans<B: Broker>(off: fn(InstrumentationBuilder) -> Instrumenta
         let forwarded = B::headers_of(&scene.receive().await);
         assert_eq!(values(&forwarded, "traceparent"), [traceparent(&request)]);
     }
-    // Where there is nothing to say, what the message carries stays.
+    // Without a context to inject, the message keeps its own.
     scene.send(order().with_headers([("traceparent", foreign(1))])).await;
     let headers = B::headers_of(&scene.receive().await);
     assert_eq!(values(&headers, "traceparent"), [foreign(1)]);
     scene.telemetry.assert_spans([span("request")]);
 }
 
-/// A span that is not sampled has a context, which says so.
+/// Asserts that a span that is not sampled injects its context, with the sampled flag unset.
 async fn not_sampled<B: Broker>() {
     let telemetry = Telemetry::builder().with_sampler(Sampler::AlwaysOff);
     let scene = Scene::<B>::on(telemetry, |builder| builder).await;
@@ -68,11 +70,11 @@ async fn not_sampled<B: Broker>() {
     scene.send(order()).with_context(producer).await;
     let message = scene.receive().await;
     let [sent] = &values(&B::headers_of(&message), "traceparent")[..] else {
-        panic!("one traceparent travels")
+        panic!("expected one traceparent")
     };
-    assert_eq!(sent[..36], foreign(1)[..36], "the trace goes on");
-    assert_ne!(sent[36..52], foreign(1)[36..52], "in a span of its own");
-    assert_eq!(&sent[52..], "-00", "which is not sampled");
+    assert_eq!(sent[..36], foreign(1)[..36], "the trace id is kept");
+    assert_ne!(sent[36..52], foreign(1)[36..52], "the span id is new");
+    assert_eq!(&sent[52..], "-00", "the sampled flag is unset");
     let creation = message.as_received().creation_context().span_context().clone();
     assert_eq!(traceparent(&creation), *sent);
     let Ok(inside) = message.as_received().process(saw(current_span)).await;
@@ -80,7 +82,8 @@ async fn not_sampled<B: Broker>() {
     scene.telemetry.assert_spans([]);
 }
 
-/// An exporter that writes to the broker must not make spans, metrics or headers.
+/// Asserts that suppressed telemetry makes no spans, metrics or headers. Otherwise an exporter
+/// that writes to the broker would trace its own messages.
 async fn suppressed<B: Broker>() {
     let scene = Scene::<B>::new().await;
     let producer = Context::new().with_remote_span_context(foreign_context(1));
@@ -103,7 +106,7 @@ async fn suppressed<B: Broker>() {
     scene.telemetry.assert_spans([]);
     scene.telemetry.assert_metrics([]);
 
-    // It ends with the context that says so.
+    // Suppression ends with its context.
     let place = scene.send(order()).await;
     let received = B::place_of(&scene.receive().await);
     let send = scene.sent(place).label("send");

@@ -4,7 +4,8 @@ use super::{
 };
 use crate::spans::span;
 
-/// One message: a PRODUCER span under the ambient one, whose context the message carries.
+/// Sending one message makes a PRODUCER span, a child of the ambient span. Its context is injected
+/// into the message.
 pub async fn r06_a_message_carries_its_send_span<B: Broker>() {
     let scene = Scene::<B>::new().await;
     let place = scene.within("request", scene.send(order())).await;
@@ -12,13 +13,14 @@ pub async fn r06_a_message_carries_its_send_span<B: Broker>() {
         .telemetry
         .assert_spans([span("request").label("request"), scene.sent(place).child_of("request")])[..]
     else {
-        panic!("two spans")
+        panic!("expected two spans")
     };
     let headers = B::headers_of(&scene.receive().await);
     assert_eq!(values(&headers, "traceparent"), [traceparent(&send.span_context)]);
     assert_eq!(headers.len(), 1, "no other field is written: {headers:?}");
 
-    // Nothing ambient: a trace of its own. The broker chooses the partition, the span tells it.
+    // Without an ambient span, the send span is a root. The broker chooses the partition, which
+    // the span records.
     scene.telemetry.clear();
     let place = scene.send(Outgoing::new("orders")).await;
     assert_eq!(place.partition.is_some(), B::PARTITIONS);

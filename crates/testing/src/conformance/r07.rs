@@ -13,9 +13,9 @@ use crate::{
     telemetry::Telemetry,
 };
 
-/// A batch that is sent: a PRODUCER create span for each message, whose context it carries, and
-/// one CLIENT send span linked to all; without create spans, one PRODUCER span whose context all
-/// carry.
+/// Sending a batch makes a PRODUCER create span for each message, whose context is injected, and
+/// one CLIENT send span linked to all of them. Without create spans, it makes one PRODUCER send
+/// span, whose context is injected into all messages.
 pub async fn r07_a_batch_send_creates_each_message<B: Broker>() {
     each_message_has_a_context_of_its_own::<B>().await;
     all_messages_share_the_send_span::<B>().await;
@@ -41,7 +41,7 @@ async fn each_message_has_a_context_of_its_own<B: Broker>() {
         let headers = B::headers_of(&scene.receive().await);
         assert_eq!(values(&headers, "traceparent"), [traceparent(&link.span_context)]);
     }
-    // The batch is one also when there is one message in it.
+    // A batch of one message has a create span too.
     scene.telemetry.clear();
     scene.broker.send_batch(vec![order()]).await;
     scene.telemetry.assert_spans([scene.created().label("1"), scene.sent_batch(1).linked_to("1")]);
@@ -72,7 +72,7 @@ async fn a_batch_may_have_several_destinations<B: Broker>() {
     ]);
 }
 
-/// The send span of a batch of which some were not delivered says so.
+/// Asserts that the send span of a batch records how many messages failed.
 async fn some_messages_fail<B: Broker>() {
     for fault in [Fault::Refuse, Fault::Fail] {
         let scene = Scene::<B>::new().await;
@@ -103,17 +103,18 @@ fn failed_messages(send: ExpectedSpan, failed: usize, error_type: String) -> Exp
     send.error(error_type, Some(&format!("{failed} messages failed")))
 }
 
-/// Of the core alone: a message whose operation is dropped before the client took it was never sent.
+/// Asserts, without a broker, that a message whose operation is dropped before the hand-over does
+/// not count as sent.
 fn messages_that_are_never_handed_over() {
     let telemetry = Telemetry::new();
     let mut messages = [Bare; 3];
     let mut operations = bare::instrumenter(&telemetry)
         .send_batch(bare::operation(OperationType::Send), &mut messages);
-    let mut first = operations.next().expect("there are three");
+    let mut first = operations.next().expect("there are three operations");
     first.handed_over();
     drop(first);
-    drop(operations.next().expect("there are three"));
-    assert_eq!(telemetry.spans().len(), 3, "the batch goes on");
+    drop(operations.next().expect("there are three operations"));
+    assert_eq!(telemetry.spans().len(), 3, "the send span has not ended");
     drop(operations);
     let attributes = |kind: OperationType| {
         vec![

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::spans::{remote, span};
 
-/// A message that already carries a context is given the send span's, which links to the old one;
-/// unless that is the ambient span's own.
+/// Sending a message that already carries a context replaces it by the send span's. The send span
+/// links to the old context, unless that is the ambient span's own.
 pub async fn r08_a_forwarded_context_is_replaced_and_linked<B: Broker>() {
     for propagation in w3c() {
         let scene = Scene::<B>::with(|builder| builder.with_propagator(propagation)).await;
@@ -60,7 +60,7 @@ async fn forwarded_while_processing<B: Broker>(scene: &Scene<B>) {
     scene.telemetry.clear();
 }
 
-/// What is being processed does not matter: a dead letter is sent when that is over.
+/// Asserts the same for a message that is sent after it was processed, as a dead letter is.
 async fn dead_lettered_afterwards<B: Broker>(scene: &Scene<B>) {
     let message = scene.receive_foreign(carrying(3)).await;
     let result = message.as_received().process(async { Err::<(), _>(std::fmt::Error) }).await;
@@ -77,7 +77,7 @@ async fn dead_lettered_afterwards<B: Broker>(scene: &Scene<B>) {
     scene.telemetry.clear();
 }
 
-/// Old code that injects the ambient span itself needs no link to it.
+/// Asserts that a context that the application injected from the ambient span is not linked.
 async fn injected_by_hand<B: Broker>(scene: &Scene<B>) {
     let place = scene
         .within("request", async {
@@ -93,7 +93,7 @@ async fn injected_by_hand<B: Broker>(scene: &Scene<B>) {
     scene.telemetry.clear();
 }
 
-/// What another span of the same trace has sent is linked all the same.
+/// Asserts that the context of another span of the same trace is linked.
 async fn of_the_same_trace<B: Broker>(scene: &Scene<B>) {
     let ambient = Context::new().with_remote_span_context(foreign_context(9));
     let (place, earlier) = async {

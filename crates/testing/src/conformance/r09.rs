@@ -11,8 +11,8 @@ use super::{
 };
 use crate::spans::{remote, span};
 
-/// A creation context that was given as such stays what the message carries, and the CLIENT send
-/// span links to it.
+/// A creation context that the application passes with a message is injected unchanged, and the
+/// CLIENT send span links to it.
 pub async fn r09_a_custom_creation_context_is_kept<B: Broker>() {
     given_with_the_message::<B>().await;
     kept_by_choice::<B>().await;
@@ -25,7 +25,7 @@ async fn given_with_the_message<B: Broker>() {
     let baggage = [KeyValue::new("tenant", "south")];
     let creation = Context::new().with_remote_span_context(foreign_context(1));
     let creation = CreationContext::from_context(&creation.with_baggage(baggage));
-    // Also where the message carries another one.
+    // It replaces the context that the message carries.
     let message = order().with_headers([("traceparent", foreign(2))]);
     let send = async { scene.broker.send_with_context(message, &creation).await };
     let place = scene.within("request", send).await.expect("the message is sent");
@@ -41,7 +41,7 @@ async fn given_with_the_message<B: Broker>() {
     assert_eq!(values(&headers, "traceparent"), [foreign(1)]);
     assert_eq!(values(&headers, "baggage"), ["tenant=south"]);
 
-    // A context that is none is none: the send span's own is carried.
+    // An invalid creation context counts as none: the send span's context is injected.
     scene.telemetry.clear();
     let place = scene.broker.send_with_context(order(), &CreationContext::NONE).await;
     let place = place.expect("the message is sent");
@@ -60,9 +60,9 @@ async fn kept_by_choice<B: Broker>() {
         .kind(SpanKind::Client)
         .linked_to(remote(foreign_context(1)))]);
     let headers = ordered::<B>(B::headers_of(&scene.receive().await));
-    assert_eq!(headers, ordered::<B>(message.headers), "nothing is written");
+    assert_eq!(headers, ordered::<B>(message.headers), "headers are unchanged");
 
-    // A message without a context is given the send span's.
+    // The send span's context is injected into a message without one.
     scene.telemetry.clear();
     let place = scene.send(order()).await;
     let sent = scene.telemetry.assert_spans([scene.sent(place)]);
@@ -70,7 +70,8 @@ async fn kept_by_choice<B: Broker>() {
     assert_eq!(values(&headers, "traceparent"), [traceparent(&sent[0].span_context)]);
 }
 
-/// Message by message: what carries a context keeps it, the others are given one.
+/// Asserts for each message of a batch: one that carries a context keeps it, and a context is
+/// injected into each of the others.
 async fn kept_in_a_batch<B: Broker>(create_spans: bool) {
     let scene = Scene::<B>::with(|builder| {
         builder.with_existing_context(ExistingContext::Keep).with_create_spans(create_spans)

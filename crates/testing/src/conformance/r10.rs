@@ -9,13 +9,13 @@ use super::{
 };
 use crate::{attributes::any, spans::remote};
 
-/// A send span ends with the broker's answer where there is one; dropped before the client took
-/// the message, it ends as cancelled.
+/// A send span ends with the broker's answer if there is one. A send that is dropped before the
+/// client accepts the message ends as cancelled.
 pub async fn r10_a_send_ends_with_the_answer<B: Broker>() {
     answered::<B>().await;
     failing::<B>(Fault::Refuse).await;
     failing::<B>(Fault::Fail).await;
-    forgotten::<B>().await;
+    dropped_after_hand_over::<B>().await;
     stalled::<B>().await;
     never_polled::<B>().await;
 }
@@ -27,7 +27,8 @@ async fn answered<B: Broker>() {
     scene.telemetry.assert_spans([scene.sent(place)]);
 }
 
-/// Refused messages were never sent; those that failed later were.
+/// Asserts that a message that the client refuses does not count as sent, and that one that fails
+/// after the hand-over does.
 async fn failing<B: Broker>(fault: Fault) {
     let scene = Scene::<B>::new().await;
     let failing = scene.broker.inject(fault);
@@ -60,13 +61,13 @@ fn with(
     }
 }
 
-/// The caller is gone, the message is not.
-async fn forgotten<B: Broker>() {
+/// Asserts that a send that is dropped after the hand-over is recorded as handed over.
+async fn dropped_after_hand_over<B: Broker>() {
     let scene = Scene::<B>::new().await;
     scene.broker.send_and_forget(order()).await;
     let message = scene.receive().await;
     let position = B::position(OperationType::Send).filter(|_| B::ANSWERS_AFTER_DROP);
-    // The receive span is there; the send span may have to wait for the answer.
+    // The message may be received before the broker's answer ends the send span.
     scene.telemetry.wait_for(2);
     let place = Place { partition: first::<B>(), position: None };
     let send = scene
@@ -82,7 +83,7 @@ async fn forgotten<B: Broker>() {
 async fn stalled<B: Broker>() {
     let scene = Scene::<B>::new().await;
     if scene.broker.inject(Fault::Stall).is_none() {
-        // A client that never stalls takes the message at the first poll.
+        // A client that cannot stall accepts the message at the first poll.
         let polled = start_and_drop(scene.broker.send(order())).await;
         let message = scene.receive().await;
         let received = scene.received(B::place_of(&message)).linked_to(remote("send"));
@@ -95,13 +96,13 @@ async fn stalled<B: Broker>() {
         return;
     }
     let polled = start_and_drop(scene.broker.send(order())).await;
-    assert!(polled.is_pending(), "the client took the message");
+    assert!(polled.is_pending(), "the client accepted the message");
     let cancelled = Failing { error_type: "cancelled".into(), description: "".into() };
     scene.telemetry.assert_spans([scene.unanswered(order().partition).failing(&cancelled)]);
     let timed = scene.timed(OperationType::Send, "orders", first::<B>());
     scene.telemetry.assert_metrics([operation_duration(vec![(1, failed(timed, &cancelled))])]);
     scene.telemetry.clear();
-    // Afterwards, a send goes through.
+    // The next send succeeds.
     let place = scene.send(order()).await;
     scene.telemetry.assert_spans([scene.sent(place)]);
 }

@@ -14,14 +14,14 @@ use crate::{
     telemetry::{SeenBySampler, Telemetry},
 };
 
-/// A receive span is made when messages are handed over, with its start back-dated to the call;
-/// none for what is not handed over.
+/// A receive span is made when messages are handed over, and starts at the time of the call. A
+/// receive that hands nothing over makes no span.
 pub async fn r11_receive_spans_are_made_at_hand_over<B: Broker>() {
     back_dated_to_the_call::<B>().await;
     a_batch_too::<B>().await;
     ambient_at_hand_over::<B>().await;
     created_with_everything::<B>().await;
-    nothing_for_nothing::<B>().await;
+    no_span_without_a_message::<B>().await;
     failed_receives::<B>().await;
     for which in [ReceiveSpans::All, ReceiveSpans::Batches, ReceiveSpans::None] {
         wanted_receive_spans::<B>(which).await;
@@ -45,7 +45,7 @@ async fn back_dated_to_the_call<B: Broker>() {
     assert!(sent <= end && end <= SystemTime::now(), "ends with the hand-over: {end:?}");
 }
 
-/// The same for a batch.
+/// Asserts that the receive span of a batch starts at the time of the call.
 async fn a_batch_too<B: Broker>() {
     let scene = Scene::<B>::new().await;
     let before = SystemTime::now();
@@ -62,7 +62,7 @@ async fn a_batch_too<B: Broker>() {
     assert!(sent <= end && end <= SystemTime::now(), "ends with the hand-over: {end:?}");
 }
 
-/// The ambient context is that of the hand-over, not of the call.
+/// Asserts that the parent is the ambient span at the hand-over, not at the call.
 async fn ambient_at_hand_over<B: Broker>() {
     let scene = Scene::<B>::new().await;
     let mut receive = pin!(scene.broker.receive());
@@ -79,7 +79,7 @@ async fn ambient_at_hand_over<B: Broker>() {
     ]);
 }
 
-/// Links and attributes are there at creation, so that samplers see them.
+/// Asserts that links and attributes are set at creation, so that samplers see them.
 async fn created_with_everything<B: Broker>() {
     let sampler = SeenBySampler::new(SamplingDecision::RecordAndSample);
     let telemetry = Telemetry::builder().with_sampler(sampler.clone());
@@ -87,7 +87,7 @@ async fn created_with_everything<B: Broker>() {
     let message = order().with_headers([("traceparent", foreign(1))]);
     let message = scene.receive_foreign(message).await;
     let seen = sampler.seen();
-    let [seen] = &seen[..] else { panic!("one span: {seen:?}") };
+    let [seen] = &seen[..] else { panic!("expected one span: {seen:?}") };
     let linked: Vec<_> = seen.links.iter().map(|link| link.span_context.clone()).collect();
     assert_eq!(linked, [foreign_context(1)]);
     assert_eq!(seen.parent, None);
@@ -95,7 +95,7 @@ async fn created_with_everything<B: Broker>() {
     crate::attributes::assert_attributes(&seen.attributes, timed);
 }
 
-async fn nothing_for_nothing<B: Broker>() {
+async fn no_span_without_a_message<B: Broker>() {
     let scene = Scene::<B>::new().await;
     let polled = start_and_drop(scene.broker.receive()).await;
     assert!(polled.is_pending(), "there was a message");
@@ -105,7 +105,7 @@ async fn nothing_for_nothing<B: Broker>() {
     scene.broker.receive_nothing().await;
     scene.telemetry.assert_spans([]);
     scene.telemetry.assert_metrics([]);
-    // Of three that are there, and may have been prefetched, one was handed over.
+    // The client may prefetch all three messages. Only one is handed over.
     scene.broker.send_foreign(vec![order(); 3]).await;
     let place = B::place_of(&scene.receive().await);
     scene.telemetry.assert_spans([scene.received(place)]);
@@ -122,17 +122,17 @@ async fn failed_receives<B: Broker>() {
         let received = scene.broker.receive().with_context(ambient.clone()).await;
         assert_eq!(received.map(|_| ()), Err(failing.clone()));
         let receive = scene
-            .span_named(OperationType::Receive, None)
+            .span_of_several(OperationType::Receive)
             .child_of(remote(foreign_context(1)))
             .failing(&failing);
         let wanted = (spans == ReceiveSpans::All).then_some(receive);
         scene.telemetry.assert_spans(wanted);
-        let timed = typed(OperationType::Receive, scene.common(OperationType::Receive));
+        let timed = typed(OperationType::Receive, scene.common_of_several(OperationType::Receive));
         scene.telemetry.assert_metrics([operation_duration(vec![(1, failed(timed, &failing))])]);
     }
 }
 
-/// Whatever is wanted, process spans are linked and metrics are the same.
+/// Asserts that the choice of receive spans changes neither process spans nor metrics.
 async fn wanted_receive_spans<B: Broker>(which: ReceiveSpans) {
     let scene = Scene::<B>::with(|builder| builder.with_receive_spans(which)).await;
     let message = order().with_headers([("traceparent", foreign(1))]);

@@ -14,8 +14,8 @@ use super::{
 };
 use crate::spans::ExpectedSpan;
 
-/// A process span is scoped by the work: current inside, across every `.await`, on whatever
-/// thread; ended by the result, also by a panic.
+/// A process span is current inside the handler, across every `.await` and on every thread. The
+/// handler's result or panic ends it.
 pub async fn r12_process_is_scoped_by_the_work<B: Broker>() {
     spawned_on_the_runtime::<B>().await;
     every_form_is_a_scope::<B>().await;
@@ -26,19 +26,19 @@ pub async fn r12_process_is_scoped_by_the_work<B: Broker>() {
 
 type Seen = Arc<Mutex<Vec<SpanContext>>>;
 
-fn look(seen: &Seen) {
-    seen.lock().expect("nobody panics while looking").push(current_span());
+fn record_current_span(seen: &Seen) {
+    seen.lock().expect("no lock is poisoned").push(current_span());
 }
 
-/// The handler saw the span that was exported, and nothing else.
+/// Asserts that the exported span was the current span each time the handler recorded it.
 #[track_caller]
 fn assert_inside<B: Broker>(scene: &Scene<B>, seen: &[SpanContext], expected: ExpectedSpan) {
     let spans = scene.telemetry.assert_spans([expected]);
     assert!(!seen.is_empty(), "the handler ran");
     for inside in seen {
-        assert_eq!(*inside, spans[0].span_context, "what was current inside");
+        assert_eq!(*inside, spans[0].span_context, "the current span inside the handler");
     }
-    assert!(!current_span().is_valid(), "nothing is current outside");
+    assert!(!current_span().is_valid(), "no span is current outside");
     scene.telemetry.clear();
 }
 
@@ -51,22 +51,22 @@ async fn spawned_on_the_runtime<B: Broker>() {
     let told = Arc::clone(&place);
     let handled = tokio::spawn(async move {
         let message = there.receive().await;
-        *told.lock().expect("nobody panics") = B::place_of(&message);
+        *told.lock().expect("no lock is poisoned") = B::place_of(&message);
         there.telemetry.clear();
         let handler = async {
             for _ in 0..10 {
-                look(&looking);
+                record_current_span(&looking);
                 yield_now().await;
-                look(&looking);
+                record_current_span(&looking);
             }
         };
         message.as_received().process(handler).await;
     })
     .await;
-    handled.expect("the handler came to its end");
-    let seen = seen.lock().expect("nobody panics").clone();
+    handled.expect("the handler finished");
+    let seen = seen.lock().expect("no lock is poisoned").clone();
     assert_eq!(seen.len(), 20);
-    let place = *place.lock().expect("nobody panics");
+    let place = *place.lock().expect("no lock is poisoned");
     assert_inside(&scene, &seen, scene.processed(place));
 }
 
@@ -90,7 +90,7 @@ async fn every_form_is_a_scope<B: Broker>() {
             }
             2 => received.process_classified(async { look() }, |_| None).await,
             _ => {
-                // The guard, for code that is neither one future nor one closure.
+                // The guard, for work that is neither a future nor a closure.
                 let operation = received.start_process();
                 let mut seen = operation.in_scope(look);
                 let Ok(more) = saw(look).with_context(operation.context()).await;
@@ -116,17 +116,17 @@ async fn results_end_the_span<B: Broker>() {
         let failed = Err::<u8, _>(std::fmt::Error);
         expected.push(match form {
             0 => {
-                assert_eq!(received.process(async { failed }).await, failed, "it is handed on");
+                assert_eq!(received.process(async { failed }).await, failed, "is returned");
                 process.error("core::fmt::Error", None)
             }
             1 => {
-                assert_eq!(received.process_sync(|| failed), failed, "it is handed on");
+                assert_eq!(received.process_sync(|| failed), failed, "is returned");
                 process.error("core::fmt::Error", None)
             }
             2 => {
                 let classify = |answer: &i32| (*answer == 402).then(declined);
                 let answer = received.process_classified(async { 402 }, classify).await;
-                assert_eq!(answer, 402, "it is handed on");
+                assert_eq!(answer, 402, "is returned");
                 process.error("declined", Some("no money"))
             }
             _ => {
@@ -149,7 +149,7 @@ async fn panics_end_the_span<B: Broker>() {
     let (there, told) = (Arc::clone(&scene), Arc::clone(&place));
     let handled = tokio::spawn(async move {
         let message = there.receive().await;
-        *told.lock().expect("nobody panics") = B::place_of(&message);
+        *told.lock().expect("no lock is poisoned") = B::place_of(&message);
         there.telemetry.clear();
         let handler = async {
             yield_now().await;
@@ -158,23 +158,23 @@ async fn panics_end_the_span<B: Broker>() {
         message.as_received().process(handler).await;
     })
     .await;
-    handled.expect_err("the panic goes on unwinding");
-    let place = *place.lock().expect("nobody panics");
+    handled.expect_err("the panic is resumed");
+    let place = *place.lock().expect("no lock is poisoned");
     scene.telemetry.assert_spans([scene.processed(place).error("panic", None)]);
 
     let message = scene.receive().await;
     scene.telemetry.clear();
     let work = || message.as_received().process_sync(panic_as_wanted);
-    catch_unwind(AssertUnwindSafe(work)).expect_err("the panic goes on unwinding");
+    catch_unwind(AssertUnwindSafe(work)).expect_err("the panic is resumed");
     let place = B::place_of(&message);
     scene.telemetry.assert_spans([scene.processed(place).error("panic", None)]);
-    assert!(!current_span().is_valid(), "nothing is left current");
+    assert!(!current_span().is_valid(), "no span is current afterwards");
 
-    // The span ends with the panic, also where the future is dropped much later.
+    // The panic ends the span, even if the future is dropped later.
     scene.telemetry.clear();
     let mut process = pin!(message.as_received().process(async { panic_as_wanted() }));
     catch_unwind(AssertUnwindSafe(|| poll_once(process.as_mut())))
-        .expect_err("the panic goes on unwinding");
+        .expect_err("the panic is resumed");
     scene.telemetry.assert_spans([scene.processed(place).error("panic", None)]);
 }
 

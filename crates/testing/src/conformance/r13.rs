@@ -7,7 +7,8 @@ use super::{
 };
 use crate::spans::{remote, span};
 
-/// The creation context is linked in every case; the choice of a parent is the application's.
+/// A process span always links to the creation context, even if that is its parent. The application
+/// chooses the parent.
 pub async fn r13_the_creation_context_is_always_linked<B: Broker>() {
     for parent in [
         ProcessParent::Ambient,
@@ -20,7 +21,7 @@ pub async fn r13_the_creation_context_is_always_linked<B: Broker>() {
         without_creation_context(&scene).await;
         batches_have_the_ambient_parent(&scene).await;
     }
-    // The default is the first of them.
+    // Code that sets no parent gets `Ambient`.
     assert_eq!(ProcessParent::default(), ProcessParent::Ambient);
     let scene = Scene::<B>::new().await;
     with_ambient(&scene, ProcessParent::Ambient).await;

@@ -11,14 +11,14 @@ use crate::{
     spans::{ExpectedSpan, remote},
 };
 
-/// A batch is one span with a link for every message that has a context: what all have in common
-/// is on the span, what varies on the links.
+/// A batch makes one span with a link for each message that has a context. The span has the
+/// attributes that are equal for all messages, the links those that vary.
 pub async fn r14_a_batch_is_one_span_with_a_link_each<B: Broker>() {
     varying_values_are_on_the_links::<B>().await;
     partitions_may_vary::<B>().await;
     destinations_may_vary::<B>().await;
     one_message_has_all_in_common::<B>().await;
-    links_may_say_more::<B>().await;
+    the_application_may_add_link_attributes::<B>().await;
     some_messages_failed::<B>().await;
 }
 
@@ -28,7 +28,7 @@ fn carrying(id: usize) -> Outgoing {
     order().with_headers([("traceparent", foreign(id))])
 }
 
-/// A batch of these messages, received and processed.
+/// Sends these messages, then receives and processes them as a batch.
 async fn batch_of<B: Broker>(scene: &Scene<B>, messages: Vec<Outgoing>) -> Batch<B::Message<'_>> {
     let count = messages.len();
     scene.broker.send_foreign(messages).await;
@@ -37,7 +37,8 @@ async fn batch_of<B: Broker>(scene: &Scene<B>, messages: Vec<Outgoing>) -> Batch
     batch
 }
 
-/// Links every message of a batch to the foreign context that its body names, with `attributes`.
+/// Expects a link for each message of a batch, with `attributes`. The message's body is the number
+/// of the foreign context.
 fn linked<B: Broker>(
     span: ExpectedSpan,
     batch: &[B::Message<'_>],
@@ -52,7 +53,7 @@ fn linked<B: Broker>(
 
 async fn varying_values_are_on_the_links<B: Broker>() {
     let scene = Scene::<B>::new().await;
-    // The one in the middle comes from somebody who is not traced.
+    // The message in the middle has no context.
     let batch = batch_of(&scene, vec![carrying(1), order(), carrying(3)]).await;
     let spans = OPERATIONS.map(|operation| {
         let link = |span: ExpectedSpan, id: usize| {
@@ -112,7 +113,7 @@ async fn destinations_may_vary<B: Broker>() {
     }));
 }
 
-/// Of one message everything is common; it is a batch all the same.
+/// Asserts that a batch of one message has all attributes on its span.
 async fn one_message_has_all_in_common<B: Broker>() {
     let scene = Scene::<B>::new().await;
     let batch = batch_of(&scene, vec![carrying(1)]).await;
@@ -125,7 +126,7 @@ async fn one_message_has_all_in_common<B: Broker>() {
     }));
 }
 
-async fn links_may_say_more<B: Broker>() {
+async fn the_application_may_add_link_attributes<B: Broker>() {
     let scene = Scene::<B>::new().await;
     scene.broker.send_foreign(vec![carrying(1).with_body("1"), carrying(2).with_body("2")]).await;
     let batch = scene.broker.receive_batch(2).await.expect("a batch is received");
@@ -145,7 +146,8 @@ async fn links_may_say_more<B: Broker>() {
     })]);
 }
 
-/// A handler may say which messages failed: an error, and one event for each, up to a bound.
+/// Asserts that a handler that returns failed messages fails the span, with one event for each
+/// failed message up to a limit.
 async fn some_messages_failed<B: Broker>() {
     for (failed, error_types) in [(2, &["declined"][..]), (2, &["declined", "late"]), (200, &["x"])]
     {
@@ -161,7 +163,7 @@ async fn some_messages_failed<B: Broker>() {
                 result
             })
             .await;
-        assert_eq!(result.len(), failed, "the result is handed on");
+        assert_eq!(result.len(), failed, "the result is returned");
         let class = if error_types.len() == 1 { error_types[0] } else { "_OTHER" };
         let process = scene.batch(OperationType::Process, 3);
         let process = process.error(class, Some(&format!("{failed} messages failed")));
@@ -171,7 +173,7 @@ async fn some_messages_failed<B: Broker>() {
             process.event("exception", attributes)
         })]);
     }
-    // None failed: nothing to tell.
+    // An empty list of failed messages is a success.
     let scene = Scene::<B>::new().await;
     scene.broker.send_foreign(vec![order(); 2]).await;
     let batch = scene.broker.receive_batch(2).await.expect("a batch is received");

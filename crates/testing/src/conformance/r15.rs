@@ -14,11 +14,11 @@ use crate::{
 };
 
 const COUNT: usize = 500;
-/// What every SDK keeps by default.
+/// The default limit of links per span of all SDKs.
 const DEFAULT_LIMIT: usize = 128;
 
-/// All links of a batch are exported: by the span as far as the SDK lets it, the rest by
-/// zero-length INTERNAL children. The sampler has seen all.
+/// All links of a batch are exported: the span has as many as the SDK's limit allows, and INTERNAL
+/// child spans without duration have the rest. The sampler sees all links.
 pub async fn r15_no_link_is_lost<B: Broker>() {
     received_and_processed::<B>().await;
     sent::<B>().await;
@@ -68,7 +68,7 @@ async fn received_and_processed<B: Broker>() {
         assert_eq!(links, foreign_contexts(), "{name}");
         assert_sampler_saw_all(&sampler, &name);
     }
-    // Two spans with three children each, and nothing else.
+    // Two spans with three child spans each.
     assert_eq!(scene.telemetry.spans().len(), 2 * 4);
 }
 
@@ -92,7 +92,7 @@ async fn with_the_limit_raised<B: Broker>() {
     let (scene, sampler) = with_limits::<B>(SamplingDecision::RecordAndSample, Some(raised)).await;
     receive_and_process(&scene).await;
     let spans = scene.telemetry.spans();
-    assert_eq!(spans.len(), 2, "one span each has them all");
+    assert_eq!(spans.len(), 2, "each span has all links, without child spans");
     for span in spans {
         assert_eq!(linked_by(&span), foreign_contexts(), "{}", span.name);
         assert_eq!(span.links.dropped_count, 0);
@@ -111,17 +111,18 @@ async fn with_the_limit_lowered<B: Broker>() {
     }
 }
 
-/// A span that does not record has no children to carry links for it.
+/// Asserts that a span that does not record has no child spans for links.
 async fn not_sampled<B: Broker>() {
     let (scene, sampler) = with_limits::<B>(SamplingDecision::Drop, None).await;
     receive_and_process(&scene).await;
     scene.telemetry.assert_spans([]);
     let seen = sampler.seen();
-    assert_eq!(seen.len(), 2, "the sampler was asked once a batch: {seen:#?}");
+    assert_eq!(seen.len(), 2, "the sampler was called once per batch: {seen:#?}");
     assert!(seen.iter().all(|seen| seen.links.len() == COUNT));
 }
 
-/// The links of the span called `name` and its carriers together, each of which has up to `limit`.
+/// Asserts that the span called `name` has `limit` links and its child spans have the rest. Returns
+/// the ids of all linked spans.
 #[track_caller]
 fn assert_carried_by_children<B: Broker>(
     scene: &Scene<B>,
@@ -132,14 +133,18 @@ fn assert_carried_by_children<B: Broker>(
     let own = span.span_context.clone();
     let mut carriers = scene.telemetry.spans();
     carriers.retain(|carrier| carrier.parent_span_id == own.span_id());
-    assert_eq!(span.links.len(), limit, "the span itself keeps what the SDK lets it");
+    assert_eq!(span.links.len(), limit, "the span has as many links as the limit allows");
     assert_eq!(span.links.dropped_count as usize, COUNT - limit);
-    assert_eq!(carriers.len(), (COUNT - limit).div_ceil(limit), "no more than needed");
+    assert_eq!(
+        carriers.len(),
+        (COUNT - limit).div_ceil(limit),
+        "there are no more child spans than needed"
+    );
     let mut links = linked_by(&span);
     let mut count = span.links.len();
     for carrier in carriers {
         assert_eq!(carrier.span_kind, SpanKind::Internal);
-        assert_eq!(carrier.start_time, carrier.end_time, "it lasts no time");
+        assert_eq!(carrier.start_time, carrier.end_time, "a child span has no duration");
         assert_attributes(&carrier.attributes, [(semconv::SYSTEM, B::SYSTEM.name().into())]);
         assert_eq!(carrier.span_context.trace_id(), own.trace_id());
         assert_eq!(carrier.links.dropped_count, 0);
@@ -159,7 +164,7 @@ fn linked_by(span: &FinishedSpan) -> HashSet<SpanId> {
 fn assert_sampler_saw_all(sampler: &SeenBySampler, name: &str) {
     let seen = sampler.seen();
     let seen: Vec<_> = seen.iter().filter(|seen| seen.name == name).collect();
-    let [seen] = seen[..] else { panic!("one question about {name}") };
+    let [seen] = seen[..] else { panic!("expected one sampled span {name}") };
     let links: HashSet<SpanId> =
         seen.links.iter().map(|link| link.span_context.span_id()).collect();
     assert_eq!((seen.links.len(), links.len()), (COUNT, COUNT), "{name}");

@@ -6,14 +6,15 @@ use super::{
     scene::{Scene, creation_of, current_baggage, current_span, foreign, order, saw, with_baggage},
 };
 
-/// The handler of a message has the message's baggage, and the ambient one where the message has
-/// none; the handler of a batch has the ambient one, and each message's own at hand.
+/// The handler of a message runs with the message's baggage, or with the ambient baggage if the
+/// message has none. The handler of a batch runs with the ambient baggage; each message's own is in
+/// its creation context.
 pub async fn r16_baggage_comes_with_the_message<B: Broker>() {
     let scene = Scene::<B>::new().await;
-    a_message_brings_its_own(&scene).await;
-    a_message_without_leaves_the_ambient(&scene).await;
+    a_message_has_its_own_baggage(&scene).await;
+    a_message_without_baggage_keeps_the_ambient_one(&scene).await;
     a_batch_has_the_ambient(&scene).await;
-    it_travels_on(&scene).await;
+    baggage_is_sent_on(&scene).await;
     let off = |builder: otel_messaging_core::InstrumentationBuilder| {
         builder.with_propagator(Propagation::TraceContext)
     };
@@ -24,10 +25,10 @@ fn ambient() -> Context {
     with_baggage(&Context::new(), "tenant", "ambient")
 }
 
-async fn a_message_brings_its_own<B: Broker>(scene: &Scene<B>) {
+async fn a_message_has_its_own_baggage<B: Broker>(scene: &Scene<B>) {
     for fields in [
         vec![("traceparent", foreign(1)), ("baggage", "tenant=south".to_owned())],
-        // Also without a span.
+        // Baggage without a span context.
         vec![("baggage", "tenant=south".to_owned())],
     ] {
         let message = scene.receive_foreign(order().with_headers(fields)).await;
@@ -38,11 +39,11 @@ async fn a_message_brings_its_own<B: Broker>(scene: &Scene<B>) {
             .as_received()
             .process_sync(|| Ok::<_, std::convert::Infallible>(current_baggage("tenant")));
         assert_eq!(handled, Ok(Some("south".to_owned())));
-        assert_eq!(current_baggage("tenant"), None, "not outside");
+        assert_eq!(current_baggage("tenant"), None, "baggage is current in the handler only");
     }
 }
 
-async fn a_message_without_leaves_the_ambient<B: Broker>(scene: &Scene<B>) {
+async fn a_message_without_baggage_keeps_the_ambient_one<B: Broker>(scene: &Scene<B>) {
     let message = order().with_headers([("traceparent", foreign(1))]);
     let message = scene.receive_foreign(message).await;
     let handled = message.as_received().process(saw(|| current_baggage("tenant")));
@@ -59,7 +60,7 @@ async fn a_batch_has_the_ambient<B: Broker>(scene: &Scene<B>) {
     let handled = batch.process(saw(|| current_baggage("tenant")));
     assert_eq!(handled.with_context(ambient()).await, Ok(Some("ambient".to_owned())));
     let handled = batch.process(saw(|| current_baggage("tenant")));
-    assert_eq!(handled.await, Ok(None), "whose baggage would it be?");
+    assert_eq!(handled.await, Ok(None), "a batch has no baggage of one of its messages");
     let own = batch.iter().map(|message| {
         let baggage = creation_of::<B>(message).baggage().expect("the message has baggage");
         baggage.get("tenant").map(ToString::to_string)
@@ -67,8 +68,8 @@ async fn a_batch_has_the_ambient<B: Broker>(scene: &Scene<B>) {
     assert_eq!(own.collect::<Vec<_>>(), [Some("south".to_owned()), Some("east".to_owned())]);
 }
 
-/// What is sent inside the handler carries the message's baggage on.
-async fn it_travels_on<B: Broker>(scene: &Scene<B>) {
+/// Asserts that a send inside the handler injects the baggage of the processed message.
+async fn baggage_is_sent_on<B: Broker>(scene: &Scene<B>) {
     let fields = [("traceparent", foreign(1)), ("baggage", "tenant=south".to_owned())];
     let message = scene.receive_foreign(order().with_headers(fields)).await;
     let forward = scene.broker.send(order());

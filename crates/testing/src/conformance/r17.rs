@@ -11,8 +11,8 @@ use crate::{
     telemetry::Telemetry,
 };
 
-/// Settling is a CLIENT span linked to the creation context; its parent is the ambient span, else
-/// the message's process span. It can be switched off.
+/// Settling makes a CLIENT span linked to the creation context. Its parent is the ambient span, or
+/// the message's process span if there is no ambient one. Settle spans can be switched off.
 pub async fn r17_settling_is_linked<B: Broker>() {
     with_ambient::<B>().await;
     within_the_handler::<B>().await;
@@ -36,7 +36,7 @@ async fn settle<'a, B: Broker>(scene: &'a Scene<B>, message: &B::Message<'a>) {
     scene.broker.settle(message).await.expect("the message is settled");
 }
 
-/// The settle span, if the system has one, linked to the creation context.
+/// Expects a settle span linked to the creation context, if the system has settlement.
 fn settled<B: Broker>(
     scene: &Scene<B>,
     message: &B::Message<'_>,
@@ -50,7 +50,7 @@ async fn with_ambient<B: Broker>() {
     let message = received(&scene).await;
     message.as_received().process(async {}).await;
     scene.telemetry.clear();
-    // The ambient span wins over the process span.
+    // The ambient span takes precedence over the process span.
     scene.within("loop", settle(&scene, &message)).await;
     let settled = settled(&scene, &message).map(|settled| settled.child_of("loop"));
     scene.telemetry.assert_spans([span("loop").label("loop")].into_iter().chain(settled));
@@ -72,13 +72,13 @@ async fn after_processing<B: Broker>() {
     message.as_received().process(async {}).await;
     settle(&scene, &message).await;
     let process = scene.processed(B::place_of(&message)).label("process");
-    // It is not current any more.
+    // The process span has ended, and is still the parent.
     let settled = settled(&scene, &message).map(|settled| settled.child_of("process"));
     let process = process.linked_to(remote(foreign_context(1)));
     scene.telemetry.assert_spans([process].into_iter().chain(settled));
 }
 
-/// The first process span is the parent: later ones are repetitions.
+/// Asserts that the first process span of a message is the parent, not one of a repetition.
 async fn after_processing_twice<B: Broker>() {
     let scene = Scene::<B>::new().await;
     let message = received(&scene).await;
@@ -141,7 +141,8 @@ async fn failing<B: Broker>() {
         .assert_metrics([operation_duration(points), consumed_messages(vec![(1, consumed)])]);
 }
 
-/// Of the core alone: a copy is settled under the span that processed the original.
+/// Asserts, without a broker, that the process span of a message is the parent when a copy of the
+/// message is settled.
 fn a_copy_is_the_same_message() {
     let telemetry = Telemetry::new();
     let held = bare::instrumenter(&telemetry).extract(Bare);
@@ -149,11 +150,11 @@ fn a_copy_is_the_same_message() {
     held.process_sync(|| ());
     copy.settle(bare::operation(OperationType::Settle)).end();
     let spans = telemetry.spans();
-    let [process, settle] = &spans[..] else { panic!("two spans: {spans:?}") };
+    let [process, settle] = &spans[..] else { panic!("expected two spans: {spans:?}") };
     assert_eq!(settle.parent_span_id, process.span_context.span_id());
 }
 
-/// No spans; metrics stay.
+/// Asserts that settling is measured without a settle span.
 async fn switched_off<B: Broker>() {
     let scene = Scene::<B>::with(|builder| builder.with_settle_spans(false)).await;
     let message = received(&scene).await;

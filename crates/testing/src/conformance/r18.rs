@@ -13,7 +13,8 @@ use super::{
 };
 use crate::telemetry::Telemetry;
 
-/// The four metrics of the conventions: exactly these, whatever becomes of spans.
+/// Operations record the four metrics of the conventions and no other, whether or not spans are
+/// made, sampled or filtered.
 pub async fn r18_metrics_are_exact<B: Broker>() {
     let choices: [fn(InstrumentationBuilder) -> InstrumentationBuilder; 4] = [
         |builder| builder,
@@ -37,7 +38,7 @@ pub(super) async fn everything_is_counted_once<B: Broker>(scene: &Scene<B>) {
     scene.send(order()).await;
     scene.broker.send_batch(vec![order(); 3]).await;
     let message = scene.receive().await;
-    // Processed twice, and consumed once.
+    // Processing a message twice counts it as consumed once.
     message.as_received().process(async {}).await;
     message.as_received().process(async {}).await;
     scene.broker.settle(&message).await.expect("the message is settled");
@@ -102,7 +103,8 @@ async fn failures_carry_their_class<B: Broker>() {
     ]);
 }
 
-/// Those that were delivered, those that were lost, and those that were never sent.
+/// Asserts that a batch counts delivered messages, and failed ones with their error. Messages that
+/// the client refused are not counted.
 async fn some_of_a_batch_fail<B: Broker>(fault: Fault) {
     let scene = Scene::<B>::new().await;
     let failing = scene.broker.inject(fault);
@@ -126,7 +128,7 @@ async fn some_of_a_batch_fail<B: Broker>(fault: Fault) {
 
 async fn switched_off<B: Broker>() {
     let scene = Scene::<B>::with(|builder| builder.with_metrics(false)).await;
-    // Without metrics, spans are as exact as with them.
+    // Spans do not depend on metrics.
     let failing = scene.broker.inject(Fault::Fail);
     let result = scene.broker.send(order()).await;
     assert_eq!(result.is_err(), failing.is_some(), "{result:?}");
@@ -135,7 +137,7 @@ async fn switched_off<B: Broker>() {
         (None, result) => scene.sent(result.unwrap_or_default()),
     };
     scene.telemetry.assert_spans([span]);
-    // A failed message may have been stored or not: take a message that is surely there.
+    // Start again: the failed message may be stored or not.
     let scene = Scene::<B>::with(|builder| builder.with_metrics(false)).await;
     let message = scene.receive_foreign(order()).await;
     scene.telemetry.clear();
@@ -144,11 +146,15 @@ async fn switched_off<B: Broker>() {
     assert_eq!(handled, Err(std::fmt::Error));
     let process = scene.processed(B::place_of(&message)).error("core::fmt::Error", None);
     let spans = scene.telemetry.assert_spans([process]);
-    assert!((before..=SystemTime::now()).contains(&spans[0].end_time), "it ended with the result");
+    assert!(
+        (before..=SystemTime::now()).contains(&spans[0].end_time),
+        "the span ends with the result"
+    );
     scene.telemetry.assert_metrics([]);
 }
 
-/// Of the core alone: what was held and never received is counted by what processes it first.
+/// Asserts, without a broker, that the first process operation counts a message as consumed if no
+/// receive operation did.
 fn what_is_pushed_is_counted_when_processed() {
     let telemetry = Telemetry::new();
     let instrumenter = bare::instrumenter(&telemetry);

@@ -20,8 +20,8 @@ use crate::{
     telemetry::{Seen, SeenBySampler, Telemetry},
 };
 
-/// Samplers see the conventions' set, and what a hook adds, when a span is created; the rest is
-/// for spans that record. A filter excludes operations from spans.
+/// Samplers see the conventions' sampling-relevant attributes and those of a hook. Other attributes
+/// are set on recording spans only. A filter excludes operations from spans.
 pub async fn r19_samplers_see_what_matters<B: Broker>() {
     seen_at_creation::<B>(SamplingDecision::RecordAndSample).await;
     seen_at_creation::<B>(SamplingDecision::Drop).await;
@@ -35,7 +35,7 @@ async fn seen_at_creation<B: Broker>(decision: SamplingDecision) {
     let sampler = SeenBySampler::new(decision.clone());
     let telemetry = Telemetry::builder().with_sampler(sampler.clone());
     let scene = Scene::<B>::on(telemetry, |builder| {
-        // These are asked for, and still nothing for samplers.
+        // These are enabled, but are not sampling-relevant.
         builder.with_message_keys(true).with_message_sizes(true).with_captured_headers(["other"])
     })
     .await;
@@ -55,7 +55,7 @@ async fn seen_at_creation<B: Broker>(decision: SamplingDecision) {
     let operations = single.into_iter().chain([settle]).flatten().chain(batch);
     let operations: Vec<OperationType> = operations.collect();
     let seen = sampler.seen();
-    assert_eq!(seen.len(), operations.len(), "the sampler is asked once a span: {seen:#?}");
+    assert_eq!(seen.len(), operations.len(), "the sampler is called once per span: {seen:#?}");
     for (operation, seen) in operations.into_iter().zip(seen) {
         assert_seen(&scene, operation, &seen, Vec::new());
     }
@@ -63,7 +63,7 @@ async fn seen_at_creation<B: Broker>(decision: SamplingDecision) {
     assert_eq!(exported > 0, decision == SamplingDecision::RecordAndSample);
 }
 
-/// A span was created with just the sampling-relevant set, and `more`.
+/// Asserts that a span was created with the sampling-relevant attributes and `more`.
 #[track_caller]
 fn assert_seen<B: Broker>(
     scene: &Scene<B>,
@@ -107,7 +107,7 @@ async fn a_hook_adds_at_creation<B: Broker>() {
     ]);
 }
 
-/// No spans for what is excluded; context and metrics stay.
+/// Asserts that a filter excludes operations from spans, and that contexts and metrics remain.
 async fn a_filter_excludes<B: Broker>() {
     let excluded = |operation: Operation, destination: Option<&Destination<'_>>| {
         let is_bill = destination.is_some_and(|destination| destination.name().contains("bills"));
@@ -150,7 +150,7 @@ async fn a_filter_excludes<B: Broker>() {
     ]);
 }
 
-/// A message that counts how often it is asked for what only spans want.
+/// A message that counts how often it is asked for attributes of recording spans.
 #[derive(Default)]
 struct Counting(AtomicUsize);
 
@@ -203,7 +203,7 @@ impl OutgoingMessage for Counting {
     }
 }
 
-/// Of the core alone: a message is asked for nothing that a span which is sampled out would show.
+/// Asserts, without a broker, that no further attribute is built for a span that is sampled out.
 fn sampled_out_builds_nothing(decision: &SamplingDecision) {
     let telemetry = Telemetry::builder().with_sampler(SeenBySampler::new(decision.clone())).build();
     let instrumentation = Instrumentation::builder()
@@ -219,7 +219,7 @@ fn sampled_out_builds_nothing(decision: &SamplingDecision) {
     let send = instrumenter.send(operation(OperationType::Send), &mut message);
     let is_recorded = *decision == SamplingDecision::RecordAndSample;
     assert_eq!(send.is_recording(), is_recorded);
-    assert_eq!(send.span_context().is_valid(), is_recorded, "nothing is kept for later");
+    assert_eq!(send.span_context().is_valid(), is_recorded, "no span is kept if it is sampled out");
     send.end();
     let clock: Clock = instrumenter.clock();
     let received = instrumenter.receive(operation(OperationType::Receive), clock, message);

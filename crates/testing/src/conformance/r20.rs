@@ -12,8 +12,8 @@ use super::{
 };
 use crate::spans::{ExpectedSpan, remote};
 
-/// Names of destinations reach span names and metrics only where they are few: neither temporary
-/// nor anonymous ones, nor those beyond the limit; a template stands for a name.
+/// Span names and metrics contain names of destinations of low cardinality only: no temporary or
+/// anonymous ones, and none beyond the limit. A template replaces a name.
 pub async fn r20_names_are_of_low_cardinality<B: Broker>() {
     unnamed::<B>(B::TEMPORARY, semconv::DESTINATION_TEMPORARY, "_INBOX.x7Qk").await;
     unnamed::<B>(B::ANONYMOUS, semconv::DESTINATION_ANONYMOUS, "amq.gen-x7Qk").await;
@@ -22,13 +22,13 @@ pub async fn r20_names_are_of_low_cardinality<B: Broker>() {
     the_limit_is_200::<B>().await;
 }
 
-/// A span whose name says nothing of the destination, while its attributes do.
+/// Expects a span that has the destination in its attributes, but not in its name.
 fn unlabelled<B: Broker>(scene: &Scene<B>, operation: OperationType, name: &str) -> ExpectedSpan {
     let name = scene.broker.destination(operation, name);
     scene.span_unnamed(operation).attributes([(semconv::DESTINATION_NAME, name.into())])
 }
 
-/// The attributes of a metric that does not say which destination it was.
+/// Returns the attributes of a metric without the destination.
 fn unlabelled_metric<B: Broker>(
     scene: &Scene<B>,
     operation: OperationType,
@@ -39,7 +39,8 @@ fn unlabelled_metric<B: Broker>(
     attributes
 }
 
-/// Where there is no such destination, a name that looks like one of another system is a label.
+/// Asserts that temporary or anonymous names are left out. On a system without such destinations,
+/// a name that looks like one of another system is an ordinary name.
 async fn unnamed<B: Broker>(
     name: Option<&'static str>,
     flag: &'static str,
@@ -78,7 +79,7 @@ async fn templates_stand_for_names<B: Broker>() {
     let span = |operation, place| {
         let name = scene.broker.destination(operation, "orders");
         scene
-            .span_named(operation, Some("{shop}"))
+            .span_named(operation, "{shop}")
             .attributes([
                 (semconv::DESTINATION_NAME, name.into()),
                 (semconv::DESTINATION_TEMPLATE, "{shop}".into()),
@@ -146,5 +147,5 @@ async fn the_limit_is_200<B: Broker>() {
     });
     assert_eq!(named, expected.collect(), "the first 200 are named");
     let unnamed = spans.iter().filter(|span| span.name == "create").count();
-    assert_eq!(unnamed, 30, "the others are not");
+    assert_eq!(unnamed, 30, "the others are not named");
 }

@@ -10,7 +10,7 @@ use crate::{
     spans::{ExpectedSpan, remote},
 };
 
-/// Keys, headers and sizes are off until asked for.
+/// Message keys, headers and sizes are recorded only if the application enables them.
 pub async fn r21_off_until_asked_for<B: Broker>() {
     recorded::<B>(|builder| builder, &[]).await;
     recorded::<B>(|builder| builder.with_message_keys(true), &[What::Key]).await;
@@ -18,7 +18,7 @@ pub async fn r21_off_until_asked_for<B: Broker>() {
     let captured: fn(InstrumentationBuilder) -> InstrumentationBuilder =
         |builder| builder.with_captured_headers(["X-Shop", "absent"]);
     recorded::<B>(captured, &[What::Header]).await;
-    what_is_no_text_is_left_out::<B>().await;
+    values_that_are_not_text_are_left_out::<B>().await;
     in_a_batch_on_the_links::<B>().await;
 }
 
@@ -69,13 +69,13 @@ async fn recorded<B: Broker>(
         scene.received(place).linked_to(linked()).attributes(attributes()),
         scene.processed(place).label("process").linked_to(linked()).attributes(attributes()),
     ];
-    // Settling is about a message that was told of already.
+    // Settle spans have none: the process span of the message has them.
     let settled = scene.settled(place).map(|settled| settled.child_of("process"));
     let settled = settled.map(|settled| settled.linked_to(linked()));
     scene.telemetry.assert_spans(spans.into_iter().chain(settled));
 }
 
-async fn what_is_no_text_is_left_out<B: Broker>() {
+async fn values_that_are_not_text_are_left_out<B: Broker>() {
     let scene = Scene::<B>::with(|builder| {
         builder.with_message_keys(true).with_captured_headers(["binary", "null"])
     })
@@ -92,7 +92,7 @@ async fn what_is_no_text_is_left_out<B: Broker>() {
     scene.telemetry.assert_spans([scene.sent(place)]);
 }
 
-/// They are one message's, so they are on its link; and on the span that creates it.
+/// Asserts that a batch has these attributes on the message's link and on its create span.
 async fn in_a_batch_on_the_links<B: Broker>() {
     let all = [What::Key, What::Sizes, What::Header];
     let scene = Scene::<B>::with(|builder| {

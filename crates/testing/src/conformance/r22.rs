@@ -7,7 +7,8 @@ use super::{
     scene::{Scene, order},
 };
 
-/// `error.type` is a class, the same on span and metric; the status stays Unset on success.
+/// `error.type` is a class of low cardinality, equal on span and metric. The status stays Unset on
+/// success.
 pub async fn r22_error_type_is_a_class<B: Broker>() {
     unset_on_success::<B>().await;
     of_the_client::<B>().await;
@@ -24,7 +25,7 @@ async fn unset_on_success<B: Broker>() {
     }
 }
 
-/// What the client says is wrong is a class, whichever way it fails.
+/// Asserts that each of the client's faults has a class.
 async fn of_the_client<B: Broker>() {
     for fault in [Fault::Refuse, Fault::Fail] {
         let scene = Scene::<B>::new().await;
@@ -33,7 +34,7 @@ async fn of_the_client<B: Broker>() {
         assert_eq!(result.is_err(), failing.is_some(), "{fault:?}: {result:?}");
         let class = failing.as_ref().map_or("success", |failing| &failing.error_type);
         let is_class = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-');
-        assert!(class.len() <= 64 && class.chars().all(is_class), "no class: {class:?}");
+        assert!(class.len() <= 64 && class.chars().all(is_class), "not a class: {class:?}");
         let timed = scene.timed(OperationType::Send, "orders", first::<B>());
         let counted = scene.counted(OperationType::Send, "orders", first::<B>());
         let (send, timed, counted) = match (&failing, result) {
@@ -54,7 +55,7 @@ async fn of_the_client<B: Broker>() {
 #[derive(Clone, Debug, PartialEq)]
 struct Declined(&'static str);
 
-/// A handler's error is told by its type, never by its text.
+/// Asserts that a handler's error is recorded by its type, never by its text.
 async fn of_the_handler<B: Broker>() {
     let scene = Scene::<B>::new().await;
     scene.broker.send_foreign(vec![order(); 2]).await;
@@ -86,7 +87,7 @@ async fn renamed<B: Broker>() {
     let place = B::place_of(&message);
     scene.telemetry.assert_spans([scene.processed(place).error("declined", None)]);
 
-    // A class that is given, not derived, goes through the same hook.
+    // The hook also maps a class that the handler returns.
     let message = scene.receive().await;
     scene.telemetry.clear();
     let classify = |(): &()| Some(Failure::new(ErrorType::new("shop.Declined")));
@@ -96,7 +97,7 @@ async fn renamed<B: Broker>() {
     assert_processed(&scene, "declined");
 }
 
-/// Two messages were processed, and failed with one class.
+/// Asserts that two messages were processed and failed with `class`.
 #[track_caller]
 fn assert_processed<B: Broker>(scene: &Scene<B>, class: &'static str) {
     let failing = Failing { error_type: class.into(), description: "".into() };
@@ -109,7 +110,8 @@ fn assert_processed<B: Broker>(scene: &Scene<B>, class: &'static str) {
     ]);
 }
 
-/// Several classes at once are told as the conventions' own value, on both.
+/// Asserts that several classes in one batch are recorded as `_OTHER`, the value of the
+/// conventions, on span and metric.
 async fn of_a_batch<B: Broker>() {
     let scene = Scene::<B>::new().await;
     scene.broker.send_foreign(vec![order(); 2]).await;

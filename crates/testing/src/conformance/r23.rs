@@ -6,13 +6,13 @@ use super::{
     scene::{Scene, foreign, order},
 };
 
-/// Name, version and schema URL of the scope are set on all spans and metrics.
+/// The scope of all spans and metrics has a name, a version and a schema URL.
 pub async fn r23_the_scope_is_always_set<B: Broker>() {
     let scene = Scene::<B>::new().await;
     scene.whole_life(order()).await;
     scene.broker.send_batch(vec![order()]).await;
     scene.receive().await;
-    // More links than a span keeps: also those that carry the rest.
+    // More links than a span keeps, so that there are child spans for links too.
     let message = |id| order().with_headers([("traceparent", foreign(id))]);
     scene.broker.send_foreign((0..130).map(message).collect()).await;
     let batch = scene.broker.receive_batch(130).await.expect("a batch is received");

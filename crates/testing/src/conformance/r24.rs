@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{spans::span, telemetry::Telemetry};
 
-/// An operation that was started ends once: what is dropped unfinished was cancelled, what has
-/// ended is not touched again, what was never started is nothing.
+/// A started operation ends exactly once: dropped unfinished, it is recorded as cancelled. A future
+/// that is never polled records nothing.
 pub async fn r24_drop_is_an_outcome<B: Broker>() {
     a_handler_that_is_dropped::<B>().await;
     a_guard_that_is_dropped::<B>().await;
@@ -32,7 +32,7 @@ fn cancelled() -> Failing {
     Failing { error_type: "cancelled".into(), description: "".into() }
 }
 
-/// One message was received, and its processing ended once, like this.
+/// Asserts that one message was received and that its processing ended once, with `failing`.
 #[track_caller]
 fn assert_processed_once<B: Broker>(scene: &Scene<B>, failing: Option<&Failing>) {
     let timed = |operation| scene.timed(operation, "orders", first::<B>());
@@ -81,7 +81,7 @@ async fn a_guard_that_is_dropped<B: Broker>() {
     let message = scene.receive_foreign(order()).await;
     scene.telemetry.clear();
     let operation = message.as_received().start_process();
-    // Others may hold its context longer than it lasts.
+    // A clone of the context may outlive the operation.
     let context = operation.context();
     drop(operation);
     let process = || scene.processed(B::place_of(&message)).failing(&cancelled());
@@ -98,7 +98,7 @@ async fn ended_once<B: Broker>() {
     {
         let mut process = pin!(message.as_received().process(async {}));
         assert!(poll_once(process.as_mut()).is_ready());
-        // It is dropped after it was done.
+        // The future is dropped after it finished.
     }
     scene.telemetry.assert_spans([scene.processed(B::place_of(&message))]);
     assert_processed_once(&scene, None);
@@ -120,7 +120,7 @@ async fn never_started<B: Broker>() {
     ]);
 }
 
-/// `run` ends operations of every kind as their future says.
+/// Asserts that `run` ends operations of every type with the result of their future.
 fn every_operation_ends_with_its_result(telemetry: &Telemetry, instrumenter: &Instrumenter) {
     let run = |result: Result<(), std::fmt::Error>| {
         let started = [
@@ -143,7 +143,7 @@ fn every_operation_ends_with_its_result(telemetry: &Telemetry, instrumenter: &In
     );
 }
 
-/// Of the core alone: whatever was started and dropped ends once.
+/// Asserts, without a broker, that a dropped operation of every type ends once.
 fn every_kind_of_operation() {
     let telemetry = Telemetry::new();
     let instrumenter = bare::instrumenter(&telemetry);
@@ -173,13 +173,13 @@ fn every_kind_of_operation() {
     telemetry.clear();
 
     every_operation_ends_with_its_result(&telemetry, &instrumenter);
-    // Dropped by a panic: neither cancelled nor lost.
+    // Dropped by a panic, the operation ends with `panic` instead of `cancelled`.
     let work = || {
         let _operation = instrumenter.extract(Bare).start_process();
         panic!("this handler panics, as the test wants");
     };
     let result: Result<(), _> = catch_unwind(AssertUnwindSafe(work));
-    result.expect_err("the panic goes on unwinding");
+    result.expect_err("the panic is resumed");
     let processed = || span(OperationType::Process, SpanKind::Consumer);
     telemetry.assert_spans([processed().error("panic", None)]);
 }

@@ -8,7 +8,7 @@ use super::{
     scene::{Scene, current_span, order, poll_once, yield_now},
 };
 
-/// Between two polls nothing of ours is current, whatever is being waited for.
+/// No operation leaves its span current between two polls.
 pub async fn r25_no_guard_is_held_over_an_await<B: Broker>() {
     between_polls::<B>().await;
     two_at_a_time::<B>().await;
@@ -20,7 +20,7 @@ fn assert_nothing_is_current() {
     assert_eq!(current_span(), SpanContext::NONE, "a span is still current");
 }
 
-/// A handler that waits three times, and sees the same span whenever it goes on.
+/// Yields three times, and asserts that the current span is the same after each.
 async fn handler() {
     let inside = current_span();
     assert!(inside.is_valid());
@@ -57,7 +57,7 @@ async fn between_polls<B: Broker>() {
         let mut process = pin!(batch.process(handler()));
         assert!(poll_once(process.as_mut()).is_pending());
         assert_nothing_is_current();
-        // It is dropped in the middle.
+        // The future is dropped unfinished.
     }
     assert_nothing_is_current();
     let operation = batch.start_process();
@@ -67,7 +67,7 @@ async fn between_polls<B: Broker>() {
     operation.end();
 }
 
-/// Two handlers take turns in one thread, and neither sees the other's span.
+/// Polls two handlers in turns on one thread, and asserts that each sees its own span only.
 async fn two_at_a_time<B: Broker>() {
     let scene = Scene::<B>::new().await;
     scene.broker.send_foreign(vec![order(); 2]).await;
@@ -92,7 +92,10 @@ async fn while_sending_and_receiving<B: Broker>() {
         assert_nothing_is_current();
         let stalls = scene.broker.inject(Fault::Stall).is_some();
         let mut send = pin!(scene.broker.send(order()));
-        assert!(poll_once(send.as_mut()).is_pending() || !stalls, "the client took the message");
+        assert!(
+            poll_once(send.as_mut()).is_pending() || !stalls,
+            "the client accepted the message"
+        );
         assert_nothing_is_current();
     }
     assert_nothing_is_current();

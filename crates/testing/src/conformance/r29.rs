@@ -15,8 +15,8 @@ use super::{
 };
 use crate::telemetry::Telemetry;
 
-/// A process span starts in a context that carries the message's baggage, and the ambient baggage
-/// where the message has none.
+/// A process span starts in a context that has the message's baggage, or the ambient baggage if the
+/// message has none.
 pub async fn r29_a_process_span_starts_with_the_baggage<B: Broker>() {
     let sampler = BaggageSampler::default();
     let telemetry = Telemetry::builder().with_sampler(sampler.clone());
@@ -32,17 +32,17 @@ pub async fn r29_a_process_span_starts_with_the_baggage<B: Broker>() {
     }
 }
 
-/// A sampler that remembers the tenant in the baggage of each span's parent context.
+/// A sampler that records the member `tenant` of the baggage in each span's parent context.
 #[derive(Clone, Debug, Default)]
 struct BaggageSampler(Arc<Mutex<Vec<Option<String>>>>);
 
 impl BaggageSampler {
     fn seen(&self) -> Vec<Option<String>> {
-        self.0.lock().expect("no test panics here").clone()
+        self.0.lock().expect("no lock is poisoned").clone()
     }
 
     fn clear(&self) {
-        self.0.lock().expect("no test panics here").clear();
+        self.0.lock().expect("no lock is poisoned").clear();
     }
 }
 
@@ -58,7 +58,7 @@ impl ShouldSample for BaggageSampler {
     ) -> SamplingResult {
         let tenant = parent.and_then(|parent| parent.baggage().get("tenant"));
         let tenant = tenant.map(ToString::to_string);
-        self.0.lock().expect("no test panics here").push(tenant);
+        self.0.lock().expect("no lock is poisoned").push(tenant);
         SamplingResult {
             decision: SamplingDecision::RecordAndSample,
             attributes: Vec::new(),

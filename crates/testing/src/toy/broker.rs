@@ -1,4 +1,4 @@
-//! The broker and its bare client library: no telemetry here.
+//! The broker and its client library, without telemetry.
 
 use std::{
     collections::HashMap,
@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// A broker in memory: topics of partitions of records. Cheap to clone.
+/// An in-memory broker of topics, which have partitions of records. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Broker(Arc<Mutex<State>>);
 
@@ -20,15 +20,15 @@ struct State {
     waiting: Vec<Waker>,
 }
 
-/// A message of this system. Headers are an ordered list, in which names may repeat and values may
-/// be null.
+/// A message of this system. Its headers are an ordered list. Names may repeat, and values may be
+/// null.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// The destination.
+    /// The topic that the record is sent to.
     pub topic: String,
-    /// The partition; `None` lets the broker choose.
+    /// The partition. `None` lets the broker choose.
     pub partition: Option<u32>,
-    /// The offset in the partition, once it is stored.
+    /// The offset in the partition. `None` until the broker stored the record.
     pub offset: Option<i64>,
     /// The key.
     pub key: Option<Vec<u8>>,
@@ -45,16 +45,16 @@ impl Record {
     }
 }
 
-/// A fault of the next call that can meet it, and the client's error.
+/// A fault to inject, and the error that the client then returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// There is no room for a record: the call waits for ever.
+    /// There is no room for the record: the call waits forever.
     Full,
-    /// A record is refused before it is accepted.
+    /// The broker refuses the record.
     Refused,
-    /// A record that was accepted is lost.
+    /// The broker accepts the record and loses it.
     Lost,
-    /// A record is stored, and the answer never comes.
+    /// The broker stores the record and never answers.
     Silent,
     /// Receiving fails.
     FetchFailed,
@@ -62,24 +62,26 @@ pub enum Fault {
     AckFailed,
 }
 
-/// The result of a send: the record as it was stored, or as it was given.
+/// The result of a send: the stored record, or the fault and the record as it was passed.
 pub type SendResult = Result<Record, (Fault, Record)>;
 
 impl Broker {
-    /// Makes a broker whose topics have so many partitions each.
+    /// Makes a broker whose topics have `partitions` partitions each.
     pub fn new(partitions: u32) -> Self {
         Self(Arc::new(Mutex::new(State { partitions, ..State::default() })))
     }
 
-    /// Makes the next call that can meet `fault` do so.
+    /// Makes the next call that `fault` applies to fail.
     pub fn inject(&self, fault: Fault) {
         self.state().faults.push(fault);
     }
 
-    /// Accepts a record, when there is room.
+    /// Waits until there is room, and accepts a record.
+    ///
+    /// Cancel safety: if dropped, the record is not accepted.
     ///
     /// # Errors
-    /// [`Fault::Refused`] with the record.
+    /// Returns [`Fault::Refused`] and the record.
     pub async fn accept(&self, record: Record) -> SendResult {
         if self.meets(Fault::Full) {
             pending::<()>().await;
@@ -87,10 +89,12 @@ impl Broker {
         if self.meets(Fault::Refused) { Err((Fault::Refused, record)) } else { Ok(record) }
     }
 
-    /// Stores a record that was accepted, and returns it with its place.
+    /// Stores an accepted record, and returns it with its partition and offset.
+    ///
+    /// Cancel safety: if dropped while it waits for an answer, the record stays stored.
     ///
     /// # Errors
-    /// [`Fault::Lost`] with the record.
+    /// Returns [`Fault::Lost`] and the record.
     pub async fn store(&self, mut record: Record) -> SendResult {
         if self.meets(Fault::Lost) {
             return Err((Fault::Lost, record));
@@ -102,15 +106,17 @@ impl Broker {
         Ok(record)
     }
 
-    /// Waits until there are `count` records of these topics, and takes them together.
+    /// Waits until these topics have `count` records, and takes all of them at once.
+    ///
+    /// Cancel safety: if dropped, no record is taken.
     ///
     /// # Errors
-    /// [`Fault::FetchFailed`].
+    /// Returns [`Fault::FetchFailed`].
     pub async fn take(&self, topics: &[String], count: usize) -> Result<Vec<Record>, Fault> {
         poll_fn(|context| self.poll_take(topics, count, context)).await
     }
 
-    /// Polls for what [`take`](Self::take) waits for.
+    /// Polls for the records that [`take`](Self::take) waits for.
     pub(super) fn poll_take(
         &self,
         topics: &[String],
@@ -130,10 +136,10 @@ impl Broker {
         Poll::Ready(Ok(wanted.take(count).collect()))
     }
 
-    /// Forgets a record that was taken.
+    /// Acknowledges a record that was taken. The broker then forgets it.
     ///
     /// # Errors
-    /// [`Fault::AckFailed`].
+    /// Returns [`Fault::AckFailed`].
     pub fn forget(&self, _: &Record) -> Result<(), Fault> {
         if self.meets(Fault::AckFailed) { Err(Fault::AckFailed) } else { Ok(()) }
     }

@@ -12,9 +12,9 @@ use otel_messaging_core::{
 
 use super::{Broker, Fault, Message, producer::SYSTEM};
 
-/// The operation that receives records, by the system's own verb.
+/// The operation that receives records, named by the system's own verb.
 pub const FETCH: Operation = Operation::new(OperationType::Receive, "fetch");
-/// The operation that settles a message.
+/// The operation that settles a message, named by the system's own verb.
 pub const ACK: Operation = Operation::new(OperationType::Settle, "ack");
 
 /// Receives messages of some topics.
@@ -26,7 +26,7 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Makes a consumer that works as `instrumentation` says.
+    /// Makes a consumer of `topics` that is configured by `instrumentation`.
     pub fn new<T: Into<String>>(
         broker: &Broker,
         topics: impl IntoIterator<Item = T>,
@@ -41,13 +41,13 @@ impl Consumer {
         Self { broker: broker.clone(), topics, instrumenter }
     }
 
-    /// Waits for the next message. The clock starts with the call, and the span is made at the
-    /// hand-over.
+    /// Waits for the next message. Its receive span is made at the hand-over, and starts at the
+    /// first poll.
     ///
-    /// Cancel safety: dropped while it waits, no message is lost and no span is made.
+    /// Cancel safety: if dropped while it waits, no message is lost and no span is made.
     ///
     /// # Errors
-    /// Returns the broker's fault unchanged, with a failed receive span.
+    /// Returns the broker's fault unchanged. The receive span is marked as failed.
     pub async fn receive(&self) -> Result<Message, Fault> {
         let clock = self.instrumenter.clock();
         let taken = self.broker.take(&self.topics, 1).await;
@@ -61,13 +61,12 @@ impl Consumer {
         }
     }
 
-    /// Waits for `count` messages and hands them over together, with one receive span. The messages
-    /// are extracted rather than received, because it is the batch that is received.
+    /// Waits for `count` messages and returns them as a batch, with one receive span.
     ///
-    /// Cancel safety: dropped while it waits, no message is lost and no span is made.
+    /// Cancel safety: if dropped while it waits, no message is lost and no span is made.
     ///
     /// # Errors
-    /// Returns the broker's fault unchanged, with a failed receive span.
+    /// Returns the broker's fault unchanged. The receive span is marked as failed.
     pub async fn receive_batch(&self, count: usize) -> Result<Batch<Message>, Fault> {
         let clock = self.instrumenter.clock();
         match self.broker.take(&self.topics, count).await {
@@ -84,15 +83,16 @@ impl Consumer {
         }
     }
 
-    /// Returns a stream of messages, each with its receive span. Its `batches` collects them.
+    /// Returns a stream of messages, with a receive span for each. Its method `batches` collects
+    /// them into batches instead.
     pub fn messages(&self) -> Incoming<Messages> {
         Incoming::new(Messages(self.clone()))
     }
 
-    /// Tells the broker that a message is done, in a settle span.
+    /// Acknowledges a message, in a settle span.
     ///
     /// # Errors
-    /// Returns the broker's fault unchanged; the span is marked as failed.
+    /// Returns the broker's fault unchanged. The settle span is marked as failed.
     pub fn ack(&self, message: &Message) -> Result<(), Fault> {
         let operation = message.0.settle(ACK);
         let result = self.broker.forget(message);
@@ -104,7 +104,7 @@ impl Consumer {
     }
 }
 
-/// The client's stream, as the core polls it.
+/// The client's stream of messages, which the core polls.
 pub struct Messages(Consumer);
 
 impl Source for Messages {
@@ -128,7 +128,7 @@ impl Source for Messages {
         Some((*fault).into())
     }
 
-    /// A record without a body stands for a status of the broker.
+    /// Treats a record without a body as a status of the broker, to show how to handle these.
     fn is_status(message: &Message) -> bool {
         message.body.is_empty()
     }

@@ -1,4 +1,4 @@
-//! Where the facts of a message are, for the core.
+//! Tells the core where a message has its destination, headers and attributes.
 
 use std::ops::Deref;
 
@@ -9,21 +9,20 @@ use otel_messaging_core::{
 
 use super::Record;
 
-/// An attribute that only this system has: the place of a message in its partition.
+/// The attribute for the offset of a message. Only this system has it.
 pub const OFFSET: &str = "messaging.toy.offset";
-/// The attribute for a message's key, which is recorded only when asked for.
+/// The attribute for a message's key, which is recorded only if the application enables it.
 pub const KEY: &str = "messaging.toy.message.key";
-/// The most headers that a record has room for: with every client, something cannot be injected
-/// into.
+/// The maximum number of headers of a record. It makes injection fail, as it can with real clients.
 pub const MAX_HEADERS: usize = 200_000;
 
-/// A message as the application gets it: a local type, because only a local type can have methods
-/// of its own and implement the client's traits. It dereferences to the client's own record.
+/// A received message. It dereferences to the client's own record. It is a local type, so that it
+/// can have inherent methods and implement traits of the client.
 #[derive(Debug)]
 pub struct Message(pub(super) Received<Record>);
 
 impl Message {
-    // `process`, `process_with` and so on.
+    // Adds `process`, `process_with` and the other forms.
     process_methods!();
 }
 
@@ -35,7 +34,7 @@ impl Deref for Message {
     }
 }
 
-/// Lets it be a member of a `Batch`.
+/// Allows the message in a `Batch`.
 impl AsReceived for Message {
     type Message = Record;
 
@@ -44,9 +43,9 @@ impl AsReceived for Message {
     }
 }
 
-/// Two methods are required; the others add facts.
+/// Requires `destination` and `header`. The other methods add attributes.
 impl client::Message for Record {
-    /// Says what a name is like; the core decides what may become a label.
+    /// Describes the destination. The core decides whether span names and metrics contain it.
     fn destination(&self) -> Destination<'_> {
         let destination = Destination::new(&self.topic);
         let destination = match self.topic.split_once('.') {
@@ -57,13 +56,13 @@ impl client::Message for Record {
         self.partition.map_or(destination, |partition| destination.with_partition(partition))
     }
 
-    /// Returns a reference, so that reading a context copies nothing.
+    /// Returns a reference, so that the core can read a context without a copy.
     fn header(&self, name: &str) -> Option<&[u8]> {
         let header = self.headers.iter().rfind(|(other, _)| other == name);
         header.and_then(|(_, value)| value.as_deref())
     }
 
-    /// The core puts it on the span, or on the message's link where it differs.
+    /// Adds the offset. The core sets it on the span, or on the message's link in a batch.
     fn attributes<'a>(
         &'a self,
         _: OperationType,
@@ -82,7 +81,7 @@ impl client::Message for Record {
 }
 
 impl OutgoingMessage for Record {
-    /// Replaces rather than appends, in whatever case the name was written.
+    /// Replaces headers instead of appending, and ignores the case of their names.
     fn replace_headers(&mut self, fields: &[Field<'_>]) -> Result<(), NotInjected> {
         if self.headers.len() + fields.len() > MAX_HEADERS {
             return Err(NotInjected::new("there are too many headers"));

@@ -11,10 +11,10 @@ use super::{
     message::{KEY, OFFSET},
 };
 
-/// The value of `messaging.system` and the instrumentation scope: one constant per client crate.
+/// The value of `messaging.system` and the instrumentation scope. A client crate has one.
 pub const SYSTEM: System =
     System::new("toy", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION")).with_key_attribute(KEY);
-/// The operation that sends records, by the system's own verb.
+/// The operation that sends records, named by the system's own verb.
 pub const PUBLISH: Operation = Operation::new(OperationType::Send, "publish");
 
 /// Sends records.
@@ -25,8 +25,8 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// Makes a producer that works as `instrumentation` says. It has one instrumenter, which keeps
-    /// what all operations have in common.
+    /// Makes a producer that is configured by `instrumentation`. It builds one instrumenter, which
+    /// keeps the attributes that all operations share.
     pub fn new(broker: &Broker, instrumentation: &Instrumentation) -> Self {
         let instrumenter = Instrumenter::builder(SYSTEM)
             .client_id("toy-producer")
@@ -35,10 +35,10 @@ impl Producer {
         Self { broker: broker.clone(), instrumenter }
     }
 
-    /// Sends a record: the core starts the span and writes its context into the record.
+    /// Sends a record. The core starts the span and injects its context into the record.
     ///
-    /// Cancel safety: dropped before the broker accepted the record, it is not sent and the span
-    /// ends as `cancelled`; dropped after that, the span ends as handed over.
+    /// Cancel safety: if dropped before the broker accepted the record, it is not sent and the span
+    /// ends as `cancelled`. If dropped later, the span ends without a status, as handed over.
     ///
     /// # Errors
     /// Returns the broker's fault and the record.
@@ -47,9 +47,9 @@ impl Producer {
         self.hand_over(record, operation).await
     }
 
-    /// Sends a record that has a creation context of its own.
+    /// Sends a record with the given creation context. The send span links to it.
     ///
-    /// Cancel safety: as [`send`](Self::send).
+    /// Cancel safety: as for [`send`](Self::send).
     ///
     /// # Errors
     /// Returns the broker's fault and the record.
@@ -62,10 +62,10 @@ impl Producer {
         self.hand_over(record, operation).await
     }
 
-    /// Sends records as one batch: the core gives one operation for each of them.
+    /// Sends records as one batch. The core returns an operation for each of them.
     ///
-    /// Cancel safety: records that the broker accepted are sent; the others are not, and the span
-    /// says so.
+    /// Cancel safety: if dropped, records that the broker accepted are sent and the others are not.
+    /// The send span counts these as failed, with the error `cancelled`.
     pub async fn send_batch(&self, mut records: Vec<Record>) -> Vec<SendResult> {
         let operations = self.instrumenter.send_batch(PUBLISH, &mut records);
         let mut results = Vec::new();
@@ -75,7 +75,7 @@ impl Producer {
         results
     }
 
-    /// Hands a record to the broker, and ends its operation with the broker's answer.
+    /// Hands a record to the broker, and ends the operation with the broker's answer.
     async fn hand_over(&self, record: Record, mut operation: ActiveOperation) -> SendResult {
         let record = match self.broker.accept(record).await {
             Ok(record) => record,
@@ -100,7 +100,7 @@ impl Producer {
     }
 }
 
-/// Names the class of an error. It becomes a label, so it never contains a text.
+/// Returns the class of an error. It is a metric attribute, so it never contains the error's text.
 impl From<Fault> for ErrorType {
     fn from(fault: Fault) -> Self {
         Self::of_variant(&fault)

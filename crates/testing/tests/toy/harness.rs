@@ -1,4 +1,4 @@
-//! The toy broker as the conformance suite uses it: what every client crate has to write.
+//! Implements the suite's `Broker` for the toy broker, as each client crate does for its own.
 
 use otel_messaging_core::{
     Batch, CreationContext, Instrumentation, Operation, OperationType, System,
@@ -8,7 +8,7 @@ use otel_messaging_testing::{
     toy::{self, Consumer, Fault, Message, Producer, Record, broker::SendResult, message},
 };
 
-/// A broker with one instrumented producer and one instrumented consumer.
+/// A toy broker with one instrumented producer and one instrumented consumer.
 pub(crate) struct Toy {
     broker: toy::Broker,
     producer: Producer,

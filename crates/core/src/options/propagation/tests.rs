@@ -14,7 +14,7 @@ use crate::Destination;
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const SPAN: &str = "b7ad6b7169203331";
 
-/// Headers of any bytes.
+/// A message with headers of any bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Bytes(BTreeMap<String, Vec<u8>>);
 
@@ -57,7 +57,7 @@ fn w3c_composite() -> TextMapCompositePropagator {
     ])
 }
 
-/// Our own code, and the API's traits in front of the SDK's propagators.
+/// Returns the core's own W3C code, and the SDK's propagators behind the API's traits.
 fn both_paths() -> [Propagator; 2] {
     [Propagator::W3c { baggage: true }, Propagator::Custom(Arc::new(w3c_composite()))]
 }
@@ -67,7 +67,8 @@ fn span_context(state: TraceState) -> SpanContext {
     SpanContext::new(trace, span, TraceFlags::SAMPLED, true, state)
 }
 
-/// The W3C test suite's cases are in `w3c::tests`; these show that no path is laxer.
+/// Asserts that both paths refuse invalid fields. All cases of the W3C test suite are in
+/// `w3c::tests`.
 #[test]
 fn both_paths_refuse_what_is_malformed() {
     let valid = format!("00-{TRACE}-{SPAN}-01");
@@ -137,7 +138,7 @@ fn both_paths_replace_what_a_message_carries() {
         propagator.inject(&span_context(TraceState::NONE), &Context::new(), &mut message).unwrap();
         let traceparent = format!("00-{TRACE}-{SPAN}-01");
         let bare = Bytes::of([("traceparent", traceparent.as_bytes())]);
-        assert_eq!(message, carried(&bare), "{propagator:?}: nothing stale, nothing empty");
+        assert_eq!(message, carried(&bare), "{propagator:?}: no stale and no empty fields");
 
         let context = Context::new().with_baggage(
             baggage
@@ -159,11 +160,11 @@ fn both_paths_replace_what_a_message_carries() {
 
         let mut message = carried(&Bytes::of(outdated));
         propagator.inject(&SpanContext::NONE, &Context::new(), &mut message).unwrap();
-        assert_eq!(message, carried(&Bytes::of(outdated)), "{propagator:?}: nothing to say");
+        assert_eq!(message, carried(&Bytes::of(outdated)), "{propagator:?}: nothing to inject");
     }
 }
 
-/// A propagator that keeps its hands off on one side of the trust boundary.
+/// A propagator that injects or extracts nothing, as at a trust boundary.
 #[derive(Debug)]
 struct Boundary {
     injects: bool,
@@ -191,7 +192,7 @@ impl TextMapPropagator for Boundary {
     }
 }
 
-/// W3C with a header of its own beside.
+/// A propagator for W3C Trace Context that adds another header.
 #[derive(Debug)]
 struct Extended(TraceContextPropagator);
 
@@ -211,15 +212,15 @@ impl TextMapPropagator for Extended {
 }
 
 #[test]
-fn only_what_does_the_same_is_taken_for_ours() {
+fn only_an_equal_propagator_is_replaced_by_the_w3c_code() {
     let boundary =
         |injects, extracts| Boundary { injects, extracts, inner: TraceContextPropagator::new() };
     let probed = |propagator: &dyn TextMapPropagator| probe::w3c_equivalent(propagator);
     assert_eq!(probed(&TraceContextPropagator::new()), Some(false));
     assert_eq!(probed(&w3c_composite()), Some(true));
     assert_eq!(probed(&boundary(true, true)), Some(false));
-    assert_eq!(probed(&boundary(true, false)), None, "it does not trust what comes");
-    assert_eq!(probed(&boundary(false, true)), None, "it does not tell what goes");
+    assert_eq!(probed(&boundary(true, false)), None, "it does not extract");
+    assert_eq!(probed(&boundary(false, true)), None, "it does not inject");
     assert_eq!(probed(&BaggagePropagator::new()), None);
     assert_eq!(probed(&Extended(TraceContextPropagator::new())), None);
 }

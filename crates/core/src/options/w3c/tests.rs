@@ -81,7 +81,7 @@ fn well_formed_traceparents_are_read() {
         assert_eq!(span_context.trace_id().to_string(), TRACE);
         assert_eq!(span_context.span_id().to_string(), SPAN);
         assert_eq!(span_context.is_sampled(), sampled, "{text}");
-        // Other flags are not ours to pass on (interop: Go before 1.42 refuses what is above 02).
+        // Unknown flags are not passed on: OpenTelemetry for Go before 1.42 refuses values over 02.
         assert!(span_context.trace_flags().to_u8() <= 1);
         assert!(span_context.is_remote());
     }
