@@ -2,26 +2,19 @@
 //!
 //! Mirrors [`async_nats::client`]: [`Client`] has the client's name.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+mod client_traits;
 
 pub use ::async_nats::client::*;
 use ::async_nats::{
     ConnectError, ConnectOptions, HeaderMap, Subject, ToServerAddrs, ToSubject, client as bare,
-    client::traits::{Publisher, Requester, TimeoutProvider},
-    message::OutboundMessage,
+    client::traits::Publisher as _, message::OutboundMessage,
 };
 use bytes::Bytes;
-use futures_sink::Sink;
 use otel_messaging_core::{ActiveOperation, CreationContext, Instrumentation, client::wrapper};
 
 use crate::{
     message::Message,
     outgoing::outbound,
-    request::{Asking, Watch},
     semconv,
     server::{self, Connection},
     subscriber::Subscriber,
@@ -239,29 +232,6 @@ impl Client {
         self.ask(&self.bare, subject.to_subject(), request).await
     }
 
-    /// Asks by this client or by a JetStream context, which has another timeout.
-    pub(crate) async fn ask(
-        &self,
-        requester: &impl Requester,
-        subject: Subject,
-        mut request: Request,
-    ) -> Result<Message, RequestError> {
-        if !self.connection.is_enabled() {
-            let reply = requester.send_request(subject, request).await?;
-            return Ok(Message::wrap(reply, self));
-        }
-        let clock = self.connection.instrumenter().clock();
-        let payload = request.payload.take().unwrap_or_default();
-        let message = outbound(subject, request.headers.take(), payload);
-        let (message, operation) = self.connection.send(semconv::REQUEST, message, None);
-        let (payload, watch) = Watch::over(message.payload);
-        request.payload = Some(payload);
-        request.headers = message.headers;
-        let future = requester.send_request(message.subject, request);
-        let reply = Asking::new(future, operation, watch).await?;
-        Ok(Message::new(self.connection.receive(semconv::RECEIVE, clock, reply)))
-    }
-
     /// Subscribes to a subject. If it has wildcards, it is the template of its messages' subjects.
     ///
     /// Cancel safety: dropped before the end, there is no subscription.
@@ -308,69 +278,5 @@ impl Client {
 impl From<bare::Client> for Client {
     fn from(client: bare::Client) -> Self {
         Self::wrap(client, &Instrumentation::default())
-    }
-}
-
-impl Publisher for Client {
-    async fn publish_with_reply<S: ToSubject, R: ToSubject>(
-        &self,
-        subject: S,
-        reply: R,
-        payload: Bytes,
-    ) -> Result<(), PublishError> {
-        Self::publish_with_reply(self, subject, reply, payload).await
-    }
-
-    async fn publish_message(&self, message: OutboundMessage) -> Result<(), PublishError> {
-        self.send(message, None).await
-    }
-}
-
-impl Requester for Client {
-    async fn send_request<S: ToSubject>(
-        &self,
-        subject: S,
-        request: Request,
-    ) -> Result<::async_nats::Message, RequestError> {
-        Self::send_request(self, subject, request).await.map(Message::into_inner)
-    }
-}
-
-impl TimeoutProvider for Client {
-    fn timeout(&self) -> Option<Duration> {
-        self.bare.timeout()
-    }
-}
-
-/// Publishes messages. Each has its send span, which ends when the client has taken it.
-impl Sink<OutboundMessage> for Client {
-    type Error = PublishError;
-
-    fn poll_ready(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<(), PublishError>> {
-        Pin::new(&mut self.bare).poll_ready(context)
-    }
-
-    fn start_send(mut self: Pin<&mut Self>, message: OutboundMessage) -> Result<(), PublishError> {
-        let (message, operation) = self.connection.send(semconv::PUBLISH, message, None);
-        let result = Pin::new(&mut self.bare).start_send(message);
-        self.connection.end_taken(operation, &result);
-        result
-    }
-
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<(), PublishError>> {
-        Pin::new(&mut self.bare).poll_flush(context)
-    }
-
-    fn poll_close(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Result<(), PublishError>> {
-        Pin::new(&mut self.bare).poll_close(context)
     }
 }

@@ -15,12 +15,42 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use ::async_nats::{Message, RequestError, RequestErrorKind};
+use ::async_nats::{
+    Message as BareMessage, Request, RequestError, RequestErrorKind, Subject,
+    client::traits::Requester,
+};
 use bytes::Bytes;
 use otel_messaging_core::ActiveOperation;
 use pin_project_lite::pin_project;
 
-use crate::error_type::Classify as _;
+use crate::{
+    client::Client, error_type::Classify as _, message::Message, outgoing::outbound, semconv,
+};
+
+impl Client {
+    /// Asks by this client or by a JetStream context, which has another timeout.
+    pub(crate) async fn ask(
+        &self,
+        requester: &impl Requester,
+        subject: Subject,
+        mut request: Request,
+    ) -> Result<Message, RequestError> {
+        if !self.connection().is_enabled() {
+            let reply = requester.send_request(subject, request).await?;
+            return Ok(Message::wrap(reply, self));
+        }
+        let clock = self.connection().instrumenter().clock();
+        let payload = request.payload.take().unwrap_or_default();
+        let message = outbound(subject, request.headers.take(), payload);
+        let (message, operation) = self.connection().send(semconv::REQUEST, message, None);
+        let (payload, watch) = Watch::over(message.payload);
+        request.payload = Some(payload);
+        request.headers = message.headers;
+        let future = requester.send_request(message.subject, request);
+        let reply = Asking::new(future, operation, watch).await?;
+        Ok(Message::new(self.connection().receive(semconv::RECEIVE, clock, reply)))
+    }
+}
 
 pin_project! {
     /// The client's future of a request, which ends the send operation.
@@ -53,7 +83,7 @@ impl<F> Asking<F> {
 
 impl<F> Future for Asking<F>
 where
-    F: Future<Output = Result<Message, RequestError>>,
+    F: Future<Output = Result<BareMessage, RequestError>>,
 {
     type Output = F::Output;
 

@@ -31,7 +31,7 @@ struct State {
     current: RwLock<Current>,
 }
 
-/// What the server said when it was asked last.
+/// The server as the client described it last.
 #[derive(Debug)]
 struct Current {
     connects: u64,
@@ -39,7 +39,7 @@ struct Current {
     instrumenter: Instrumenter,
 }
 
-/// What does not change with the server. Messages share it, and keep no connection alive by it.
+/// What does not change with the server. Messages share it, which keeps no connection alive.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
     /// The server as the application named it, if it did.
@@ -175,7 +175,7 @@ impl Connection {
     }
 }
 
-/// Nothing is known without telemetry.
+/// The facts of a connection that is not known.
 pub(crate) static NO_FACTS: Facts = Facts::NONE;
 
 impl Facts {
@@ -223,7 +223,7 @@ fn extract_by<M: Readable>(
     instrumenter.extract(Delivered { bare, origin: Origin(facts), place })
 }
 
-/// Returns whether there is any telemetry: if not, nothing need be known.
+/// Returns whether there is any telemetry: if not, facts need not be gathered.
 pub(crate) fn is_enabled(instrumentation: &Instrumentation) -> bool {
     Instrumenter::builder(semconv::SYSTEM).build(instrumentation).is_enabled()
 }

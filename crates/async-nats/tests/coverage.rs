@@ -312,12 +312,13 @@ const WAYS: &[(&str, &str, &str, &[(&str, Way)])] = &[
     ("message.rs", "Message", "message.rs", &[]),
 ];
 
-/// The traits that the client implements for these types. Ours do too, but for those marked.
+/// The traits that the client implements for these types. Ours do too, but for those marked; the
+/// file of ours is empty where there are several.
 const TRAITS: &[(&str, &str, &str, &[(&str, Way)])] = &[
     (
         "client.rs",
         "Client",
-        "client.rs",
+        "",
         &[
             ("Clone", Covered),
             ("Debug", Macro),
@@ -413,7 +414,7 @@ fn our_types_implement_what_the_clients_do() {
         let found = client.traits(Some(theirs), name);
         let listed: BTreeSet<String> = traits.iter().map(|(name, _)| (*name).to_owned()).collect();
         assert_eq!(found, listed, "{theirs}, {name}: found and listed");
-        let ours = ours.traits(Some(file), name);
+        let ours = ours.traits(Some(*file).filter(|file| !file.is_empty()), name);
         let covered = traits.iter().filter(|(_, kind)| *kind == Covered).map(|(name, _)| *name);
         let missing: Vec<&str> = covered.filter(|name| !ours.contains(*name)).collect();
         assert!(missing.is_empty(), "{name} does not implement {missing:?}");
