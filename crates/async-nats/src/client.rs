@@ -141,7 +141,7 @@ impl Client {
     /// Publishes messages as one batch: a create span for each, and one send span that links to
     /// all of them. The results are in the order of the messages.
     ///
-    /// Cancel safety: what the client has taken is sent; the rest is not, and is told as
+    /// Cancel safety: what the client has taken is sent. The rest is not sent, and fails as
     /// `cancelled`.
     ///
     /// # Errors

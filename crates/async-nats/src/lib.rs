@@ -141,7 +141,7 @@
 //! Subjects become span names and metric labels: the first 200 of them, without inboxes. Give
 //! subjects that contain ids a
 //! [template](otel::InstrumentationBuilder::with_destination_templates); do the same for inboxes of
-//! other clients with a custom prefix, which cannot be told from subjects.
+//! other clients with a custom prefix, which look like other subjects.
 //!
 //! # When a future is dropped
 //!
@@ -205,7 +205,7 @@
 //!
 //! With [`Instrumentation::disabled`](otel::Instrumentation::disabled) an operation costs a branch,
 //! without the feature `otel` nothing; `with_tracing(false)` and `with_metrics(false)` skip that
-//! half. The server is asked for its name once a connection. Headers are looked up by name, and
+//! half. The server's name is looked up once a connection. Headers are looked up by name, and
 //! copied only where a stale context is replaced. A request allocates twice more, to know whether
 //! the client has taken it.
 //!

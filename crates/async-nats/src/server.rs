@@ -232,9 +232,9 @@ fn describe(info: &ServerInfo, facts: &Facts, instrumentation: &Instrumentation)
     let mut builder = Instrumenter::builder(semconv::SYSTEM);
     // By default a server listens on every address, which does not say where it is.
     let is_anywhere = info.host.parse().is_ok_and(|address: IpAddr| address.is_unspecified());
-    let told = (!info.host.is_empty() && !is_anywhere).then_some((&info.host, info.port));
+    let advertised = (!info.host.is_empty() && !is_anywhere).then_some((&info.host, info.port));
     let named = facts.address.as_ref().map(|(host, port)| (host, *port));
-    if let Some((host, port)) = told.or(named) {
+    if let Some((host, port)) = advertised.or(named) {
         builder = builder.server(host, Some(port));
     }
     if !info.server_id.is_empty() {

@@ -1,7 +1,7 @@
 //! The conformance suite on core NATS, with a server in this process.
 
 #![cfg(feature = "otel")]
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod support;
 

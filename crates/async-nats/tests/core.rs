@@ -1,7 +1,7 @@
 //! What the suite does not know of core NATS: every way to publish, subscriptions, connections.
 
 #![cfg(feature = "otel")]
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod support;
 

@@ -5,7 +5,7 @@
 //! untraced way in unnoticed.
 
 #![cfg(feature = "otel")]
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::{collections::BTreeSet, fs};
 

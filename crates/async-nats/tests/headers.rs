@@ -1,7 +1,7 @@
 //! Headers: read in any case, replaced without leaving stale ones, and never a reason to fail.
 
 #![cfg(feature = "otel")]
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod support;
 

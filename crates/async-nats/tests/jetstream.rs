@@ -1,7 +1,7 @@
 //! JetStream, as far as it needs no server that has it.
 
 #![cfg(all(feature = "otel", feature = "jetstream"))]
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod support;
 

@@ -1,7 +1,7 @@
 //! Requests: what their spans say, and which of them count as sent.
 
 #![cfg(feature = "otel")]
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod support;
 

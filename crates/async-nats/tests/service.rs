@@ -1,7 +1,7 @@
 //! The service API: requests are received, processed and answered.
 
 #![cfg(feature = "otel")]
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod support;
 
@@ -74,7 +74,7 @@ async fn a_request_is_answered_inside_its_process_span() {
     prices.stop().await.unwrap();
 }
 
-/// Every way from the client to an endpoint leads to one that tells.
+/// Whichever method of the client makes it.
 #[tokio::test(flavor = "multi_thread")]
 async fn all_endpoints_are_instrumented() {
     let nats = Nats::new().await;

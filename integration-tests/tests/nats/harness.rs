@@ -249,7 +249,7 @@ impl Broker for JetStream {
         if self.take_next(&[RECEIVE]) == RECEIVE {
             let deleted = self.foreign.delete_consumer_from_stream("suite", &self.name).await;
             deleted.expect("the consumer is deleted");
-            *messages = self.consumer.messages().await.expect("nobody was asked yet");
+            *messages = self.consumer.messages().await.expect("the request is sent later");
         }
         let message = messages.next().await.expect("it never ends");
         message.map_err(|error| failing(error.kind(), &error))

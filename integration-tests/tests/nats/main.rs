@@ -1,5 +1,5 @@
 //! The NATS wrappers on a real server.
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "panicking is how tests tell")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod conformance;
 mod consuming;

@@ -102,7 +102,7 @@ impl Context {
     /// all of them and ends with the last acknowledgement. The results are in the order of the
     /// messages.
     ///
-    /// Cancel safety: what the client has taken is sent; the rest is not, and is told as
+    /// Cancel safety: what the client has taken is sent. The rest is not sent, and fails as
     /// `cancelled`.
     ///
     /// # Errors

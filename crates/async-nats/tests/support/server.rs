@@ -44,7 +44,7 @@ pub(crate) struct Server {
     pub(crate) port: u16,
 }
 
-/// What a server tells its clients.
+/// What a server announces to its clients.
 pub(crate) struct Info {
     pub(crate) host: &'static str,
     /// Its own port, unless another is given.
