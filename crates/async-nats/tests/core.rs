@@ -178,6 +178,21 @@ async fn a_subscription_tells_its_template_and_its_group() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_id_and_sizes_are_attributes() {
+    let nats = Nats::with(|builder| builder.with_message_sizes(true)).await;
+    let mut orders = nats.client.subscribe("orders").await.unwrap();
+    let headers = b"NATS/1.0\r\nNats-Msg-Id: 7\r\n\r\n";
+    nats.server.deliver("orders", "", headers, b"apples").await;
+    orders.next().await.unwrap();
+    let envelope = i64::try_from(headers.len() + 6).unwrap();
+    nats.telemetry.assert_spans([nats.receive("orders").attributes([
+        (semconv::MESSAGE_ID, "7".into()),
+        (semconv::MESSAGE_BODY_SIZE, 6.into()),
+        (semconv::MESSAGE_ENVELOPE_SIZE, envelope.into()),
+    ])]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_status_counts_nothing() {
     let nats = Nats::new().await;
     let mut inbox = nats.client.subscribe("answers").await.unwrap();

@@ -37,6 +37,7 @@ use otel_messaging_testing::{
     spans::{ExpectedSpan, span},
 };
 use support::{Nats, PATIENCE, server::until};
+use tokio::time::timeout;
 
 const ACK: &str = "$JS.ACK.ORDERS.billing.1.7.7.1700000000000000000.0";
 
@@ -118,6 +119,27 @@ async fn a_fetch_begins_with_its_request() {
         (semconv::CONSUMER_GROUP_NAME, "billing".into()),
     ]);
     nats.telemetry.assert_spans([fetch.clone(), fetch.clone(), fetch]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_that_ends_a_batch_loses_no_message() {
+    let nats = Nats::new().await;
+    let consumer = consumer(&nats, pull::Config::default());
+    let _api = nats.client.get_ref().subscribe("$JS.API.>").await.unwrap();
+    let fetched = consumer.fetch().max_messages(3).messages().await.unwrap();
+    let inbox = nats.server.published(1).await.pop().unwrap().reply.unwrap();
+    nats.server.deliver_to(&inbox, "orders", ACK, b"", b"").await;
+    nats.server.deliver(&inbox, "", b"NATS/1.0 409 Consumer Deleted\r\n\r\n", b"").await;
+    assert_eq!(fetched.into_batch().await.unwrap().len(), 1);
+    let one = (semconv::BATCH_MESSAGE_COUNT, 1.into());
+    let fetch = consuming(&nats, "fetch", "receive", "orders")
+        .attributes([(semconv::DESTINATION_NAME, "orders".into()), one]);
+    let text = "error while processing messages from the stream: 409, Some(\"Consumer Deleted\")";
+    let failed = span("fetch ORDERS")
+        .kind(SpanKind::Client)
+        .attributes(nats.attributes("fetch", "receive", Some("ORDERS")))
+        .attributes([(STREAM, "ORDERS".into())]);
+    nats.telemetry.assert_spans([fetch, failed.error("Other", Some(text))]);
 }
 
 /// Takes the message of the `count`-th request, whose span begins before the request.
@@ -226,7 +248,8 @@ async fn acknowledge(nats: &Nats) {
     tokio::spawn(async move {
         for sequence in 1.. {
             let Some(order) = orders.next().await else { return };
-            let ack = format!(r#"{{"stream":"ORDERS","seq":{sequence},"duplicate":true}}"#);
+            let is_known = sequence == 2;
+            let ack = format!(r#"{{"stream":"ORDERS","seq":{sequence},"duplicate":{is_known}}}"#);
             client.publish(order.reply.unwrap(), ack.into()).await.unwrap();
         }
     });
@@ -244,14 +267,19 @@ async fn a_publish_ends_with_the_answer_or_at_the_hand_over() {
     let answer = context.publish("orders", "7".into()).await.unwrap();
     nats.telemetry.assert_spans([]);
     assert_eq!(answer.await.unwrap().sequence, 1);
+    context.publish("orders", "7".into()).await.unwrap().await.unwrap();
     drop(context.publish("orders", "8".into()).await.unwrap());
     drop(IntoFuture::into_future(context.publish("orders", "9".into()).await.unwrap()));
-    let answered = nats.publish("orders").attributes([
-        (STREAM, "ORDERS".into()),
-        (SEQUENCE, 1.into()),
-        (DUPLICATE, true.into()),
+    let answered = |sequence: i64| {
+        let place = [(STREAM, "ORDERS".into()), (SEQUENCE, sequence.into())];
+        nats.publish("orders").attributes(place)
+    };
+    nats.telemetry.assert_spans([
+        answered(1),
+        answered(2).attributes([(DUPLICATE, true.into())]),
+        nats.publish("orders"),
+        nats.publish("orders"),
     ]);
-    nats.telemetry.assert_spans([answered, nats.publish("orders"), nats.publish("orders")]);
     context.wait_for_acks().await;
 }
 
@@ -260,7 +288,8 @@ async fn a_batch_needs_no_more_room_than_there_is() {
     let nats = Nats::new().await;
     acknowledge(&nats).await;
     let narrow = ContextBuilder::new().max_ack_inflight(3).build(nats.client.get_ref().clone());
-    let results = Context::wrap(narrow, &nats.client).publish_batch(orders(100)).await;
+    let narrow = Context::wrap(narrow, &nats.client);
+    let results = timeout(PATIENCE, narrow.publish_batch(orders(100))).await.unwrap();
     let sequences: Vec<u64> = results.into_iter().map(|result| result.unwrap().sequence).collect();
     assert_eq!(sequences, (1..=100).collect::<Vec<_>>(), "in their order");
     let create = |index: i64| {
