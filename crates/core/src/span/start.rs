@@ -11,6 +11,7 @@ use crate::{
     Destination, Operation, OperationType,
     client::Message,
     instrumenter::{Inner, Started},
+    options::diagnostics::Diagnostic,
     semconv,
     span::{
         end::{OperationState, OwnSpan},
@@ -152,7 +153,7 @@ impl<'a> Start<'a> {
         }
         let is_recording = span.is_recording();
         if is_recording {
-            self.describe(&mut span);
+            settings.guard(Diagnostic::ProviderPanicked, || self.describe(&mut span));
             if let (Subject::Batch(members), Some(own)) = (&self.subject, span.span_context()) {
                 overflow_links(inner, members, self.linked, &own, started);
             }
