@@ -9,3 +9,5 @@
 mod kafka;
 #[path = "../../examples/applications/rabbitmq/bare.rs"]
 mod rabbitmq;
+#[path = "../../examples/applications/tracing/bare.rs"]
+mod tracing;

@@ -222,6 +222,9 @@
 //! - `bound-instruments`: faster metrics through the API's experimental bound instruments. Enable
 //!   `experimental_metrics_bound_instruments` of `opentelemetry_sdk` with it: an SDK that does not
 //!   know bound instruments records nothing through them.
+//! - `tracing`: process spans are spans of `tracing` where a layer of `tracing-opentelemetry` records
+//!   them, and its current span is ambient. It implies `otel`. It is for applications to choose: see
+//!   [`with_subscriber_spans`](otel::InstrumentationBuilder::with_subscriber_spans).
 //! - `serde`: a [`CreationContext`](otel::CreationContext) can be serialized.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

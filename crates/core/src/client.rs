@@ -15,12 +15,6 @@
 
 #[cfg(not(feature = "otel"))]
 pub use crate::off::{Clock, InstrumenterBuilder, Shares, without_ambient};
-#[cfg(feature = "otel")]
-pub use crate::{
-    batch::share::Shares,
-    instrumenter::{Clock, InstrumenterBuilder},
-    operation::process::without_ambient,
-};
 pub use crate::{
     batch::{buffer::BatchBuffer, incoming::Source},
     message::{
@@ -29,4 +23,9 @@ pub use crate::{
     },
     operation::run::Processing,
     process_methods, wrapper,
+};
+#[cfg(feature = "otel")]
+pub use crate::{
+    instrumenter::{Clock, InstrumenterBuilder},
+    operation::{process::without_ambient, shares::Shares},
 };

@@ -1,7 +1,6 @@
 //! The telemetry of one producer or consumer.
 
 use std::{
-    panic,
     sync::{Arc, OnceLock},
     time::{Duration, Instant, SystemTime},
 };
@@ -246,10 +245,4 @@ impl Started {
             (None, None) => Duration::ZERO,
         }
     }
-}
-
-/// Returns the ambient context: the current one, or that of the current span of `tracing` where that
-/// is the innermost.
-pub(crate) fn ambient() -> Context {
-    panic::catch_unwind(innermost::current).unwrap_or_else(|_| Context::current())
 }

@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use crate::{
     AsReceived, Batch, Destination, ErrorType, ExistingContext, Failure, Operation, Outcome,
     ProcessParent, ReceiveSpans, Received, System,
-    client::{AttributeValue, Message, NotInjected, OutgoingMessage, Processing},
+    client::{AttributeValue, Message, NotInjected, OutgoingMessage},
 };
 
 /// Defines setters of a builder.
@@ -251,13 +251,6 @@ impl ActiveOperation {
     pub const fn set_partition(&mut self, _: u32) {}
 
     pub const fn handed_over(&mut self) {}
-
-    pub fn run<F>(self, future: F) -> Processing<'static, (), F>
-    where
-        F: Future<Output: Outcome>,
-    {
-        Processing::started(self, future)
-    }
 
     pub fn in_scope<T>(&self, work: impl FnOnce() -> T) -> T {
         work()

@@ -12,3 +12,5 @@ pub(crate) mod run;
 pub(crate) mod send;
 #[cfg(feature = "otel")]
 pub(crate) mod settle;
+#[cfg(feature = "otel")]
+pub(crate) mod shares;

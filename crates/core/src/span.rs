@@ -1,5 +1,6 @@
 //! How a span starts and ends, and the metrics that come with it.
 
+pub(crate) mod ambient;
 #[cfg(feature = "tracing")]
 pub(crate) mod callsite;
 pub(crate) mod end;
@@ -11,6 +12,7 @@ pub(crate) mod links;
 pub(crate) mod metrics;
 #[cfg(not(feature = "tracing"))]
 pub(crate) mod no_subscriber;
+pub(crate) mod opt_in;
 pub(crate) mod providers;
 pub(crate) mod start;
 #[cfg(feature = "tracing")]

@@ -49,6 +49,7 @@
         feature = "lapin",
         feature = "jetstream",
         feature = "service",
+        feature = "tracing",
     )),
     allow(rustdoc::broken_intra_doc_links)
 )]

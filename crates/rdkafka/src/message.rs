@@ -40,7 +40,8 @@ macro_rules! message {
     ([$($lifetime:lifetime)?] $message:ident, $bare:ty) => {
         impl$(<$lifetime>)? $message$(<$lifetime>)? {
             /// Wraps the client's own message, and reads its creation context. Its telemetry is
-            /// that of `instrumenter`: see [`Instrumented::instrumenter`](crate::Instrumented::instrumenter).
+            /// that of `instrumenter`, which
+            /// [`Instrumented::instrumenter`](crate::Instrumented::instrumenter) returns.
             ///
             /// The message is counted as consumed when it is processed. `From` does the same with
             /// the default instrumentation, without what is known of a consumer.

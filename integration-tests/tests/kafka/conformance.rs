@@ -62,7 +62,8 @@ impl Cluster for Shared {
         (RDKafkaErrorCode::InvalidTimestamp, |record| record.timestamp = Some(100_000_000_000_000))
     }
 
-    /// Adds a member to the group: a consumer without membership may commit only while there is none.
+    /// Adds a member to the group. Only while there is none may a consumer commit that has assigned
+    /// itself its partitions.
     fn refuse_commits(&self) -> RDKafkaErrorCode {
         let mut config = self.config();
         config.set("group.id", self.group()).set("group.protocol", "consumer");

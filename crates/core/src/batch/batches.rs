@@ -99,6 +99,24 @@ where
     }
 }
 
+impl<S: Source> Incoming<S> {
+    /// Collects batches of up to `max` messages: a batch is complete when it is full, or when `sleep`
+    /// of `max_wait` is over since its first message. Each has one receive span.
+    pub fn batches<T, F>(
+        &mut self,
+        max: usize,
+        max_wait: Duration,
+        sleep: F,
+    ) -> Batches<&mut S, T, F>
+    where
+        T: Future,
+        F: Fn(Duration) -> T,
+    {
+        let Self { source, clock } = self;
+        Batches::new(Incoming { source, clock: clock.take() }, max, max_wait, sleep)
+    }
+}
+
 /// The timer is in a box, and no other field is ever pinned.
 impl<S: Source, T, F> Unpin for Batches<S, T, F> {}
 

@@ -4,12 +4,11 @@ use std::{
     fmt,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use futures_core::Stream;
 
-use crate::{AsReceived, Batches, Failure, Instrumenter, Operation, client::Clock};
+use crate::{AsReceived, Failure, Instrumenter, Operation, client::Clock};
 
 /// A stream of the client, as a client crate describes it. [`Incoming`] and [`Batches`] add the
 /// receive spans.
@@ -100,22 +99,6 @@ impl<S: Source> Incoming<S> {
     /// Returns the client's stream.
     pub fn into_source(self) -> S {
         self.source
-    }
-
-    /// Collects batches of up to `max` messages: a batch is complete when it is full, or when `sleep`
-    /// of `max_wait` is over since its first message. Each has one receive span.
-    pub fn batches<T, F>(
-        &mut self,
-        max: usize,
-        max_wait: Duration,
-        sleep: F,
-    ) -> Batches<&mut S, T, F>
-    where
-        T: Future,
-        F: Fn(Duration) -> T,
-    {
-        let Self { source, clock } = self;
-        Batches::new(Incoming { source, clock: clock.take() }, max, max_wait, sleep)
     }
 
     pub(crate) fn start_clock(&mut self) {

@@ -1,61 +1,8 @@
-//! A batch that is sent as one operation for each message, each a share of the batch's.
+//! The share that one message has in the send operation of its batch.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::{
-    ActiveOperation, ErrorType, FailedMessages, Failure, Outcome, span::end::OperationState,
-};
-
-/// Iterates over the operations of the messages of a batch that is sent, in order. Made by
-/// [`Instrumenter::send_batch`](crate::Instrumenter::send_batch).
-///
-/// A message whose operation is never taken from it is told as `cancelled`.
-#[derive(Debug)]
-#[must_use = "messages are told as cancelled when this is dropped"]
-pub struct Shares {
-    /// `None` if the batch has no telemetry.
-    batch: Option<Arc<SharedOperation>>,
-    next: usize,
-    count: usize,
-}
-
-impl Shares {
-    /// Splits `operation` into one share for each of `count` messages.
-    pub(crate) fn new(operation: Option<OperationState>, count: usize) -> Self {
-        let share = |operation| {
-            let results = Mutex::new(Results::default());
-            Arc::new(SharedOperation { operation: Some(operation), results })
-        };
-        Self { batch: operation.map(share), next: 0, count }
-    }
-}
-
-impl Iterator for Shares {
-    type Item = ActiveOperation;
-
-    fn next(&mut self) -> Option<ActiveOperation> {
-        let index = self.next;
-        if index == self.count {
-            return None;
-        }
-        self.next += 1;
-        Some(match &self.batch {
-            Some(batch) => ActiveOperation::share(Share {
-                index,
-                handed_over: false,
-                has_ended: false,
-                batch: Arc::clone(batch),
-            }),
-            None => ActiveOperation::none(),
-        })
-    }
-}
-
-impl Drop for Shares {
-    fn drop(&mut self) {
-        self.for_each(drop);
-    }
-}
+use crate::{ErrorType, FailedMessages, Failure, Outcome, span::end::OperationState};
 
 /// The share that one message has in the send operation of its batch. The operation ends when the
 /// last share ends.
@@ -68,6 +15,10 @@ pub(crate) struct Share {
 }
 
 impl Share {
+    pub(crate) fn new(batch: &Arc<SharedOperation>, index: usize) -> Self {
+        Self { index, handed_over: false, has_ended: false, batch: Arc::clone(batch) }
+    }
+
     pub(crate) const fn handed_over(&mut self) {
         self.handed_over = true;
     }
@@ -95,9 +46,15 @@ impl Share {
 
 /// The operation of a batch, and which of its messages failed so far.
 #[derive(Debug)]
-struct SharedOperation {
+pub(crate) struct SharedOperation {
     operation: Option<OperationState>,
     results: Mutex<Results>,
+}
+
+impl SharedOperation {
+    pub(crate) fn new(operation: OperationState) -> Self {
+        Self { operation: Some(operation), results: Mutex::default() }
+    }
 }
 
 #[derive(Debug, Default)]

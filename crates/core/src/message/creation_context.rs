@@ -8,7 +8,7 @@ use opentelemetry::{
     trace::{SpanContext, TraceContextExt},
 };
 
-use crate::{instrumenter::ambient, options::w3c};
+use crate::{options::w3c, span::ambient::ambient};
 
 /// A message's creation context: the span that sent it, and the baggage it came with.
 ///

@@ -8,9 +8,7 @@ use crate::{
     Failure, Outcome,
     batch::share::Share,
     client::AttributeValue,
-    client::Processing,
-    instrumenter::ambient,
-    span::{end::OperationState, innermost},
+    span::{ambient::ambient, end::OperationState, innermost},
 };
 
 /// The guard of a running operation: its span and its metrics.
@@ -126,16 +124,6 @@ impl ActiveOperation {
             State::Share(share) => share.handed_over(),
             State::None | State::Context(_) => {}
         }
-    }
-
-    /// Runs `future` in the operation's context, and ends the operation with its result.
-    ///
-    /// Cancel safety: dropped before the end, the operation ends as dropped.
-    pub fn run<F>(self, future: F) -> Processing<'static, (), F>
-    where
-        F: Future<Output: Outcome>,
-    {
-        Processing::started(self, future)
     }
 
     /// Calls `work` with the operation's context current.

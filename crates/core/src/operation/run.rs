@@ -42,10 +42,15 @@ impl<'a, T, F: Future, C> Processing<'a, T, F, C> {
     }
 }
 
-impl<F: Future<Output: Outcome>> Processing<'static, (), F> {
-    /// Runs `future` as an operation that has started.
-    pub(crate) fn started(operation: ActiveOperation, future: F) -> Self {
-        Self { future, start: None, operation, classify: Some(Outcome::failure) }
+impl ActiveOperation {
+    /// Runs `future` in the operation's context, and ends the operation with its result.
+    ///
+    /// Cancel safety: dropped before the end, the operation ends as dropped.
+    pub fn run<F>(self, future: F) -> Processing<'static, (), F>
+    where
+        F: Future<Output: Outcome>,
+    {
+        Processing { future, start: None, operation: self, classify: Some(Outcome::failure) }
     }
 }
 

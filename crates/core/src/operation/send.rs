@@ -9,8 +9,7 @@ use opentelemetry::{
 
 use crate::{
     ActiveOperation, CreationContext, ExistingContext, Instrumenter, Operation,
-    batch::share::Shares,
-    client::OutgoingMessage,
+    client::{OutgoingMessage, Shares},
     instrumenter::{Inner, Started},
     span::{
         end::OperationState,

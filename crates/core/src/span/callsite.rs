@@ -14,7 +14,27 @@ use tracing::{
     metadata::Kind,
 };
 
-use crate::span::subscriber::FIELDS;
+use crate::semconv;
+
+/// The fields of a process span: the layer makes the span's name and kind of the first two, and an
+/// attribute of each other one. They are in the order that attributes have.
+pub(crate) const FIELDS: [&str; 13] = [
+    "otel.name",
+    "otel.kind",
+    semconv::SYSTEM,
+    semconv::OPERATION_NAME,
+    semconv::DESTINATION_TEMPLATE,
+    semconv::DESTINATION_NAME,
+    semconv::CONSUMER_GROUP_NAME,
+    semconv::SERVER_ADDRESS,
+    semconv::SERVER_PORT,
+    semconv::OPERATION_TYPE,
+    semconv::DESTINATION_TEMPORARY,
+    semconv::DESTINATION_ANONYMOUS,
+    semconv::DESTINATION_PARTITION_ID,
+];
+pub(crate) const NAME_FIELD: usize = 0;
+pub(crate) const KIND_FIELD: usize = 1;
 
 /// The span's name for `tracing`, which must be the same for all spans of a callsite.
 const NAME: &str = "process";

@@ -202,16 +202,18 @@ impl OperationState {
 
     pub(crate) fn set_attribute(&mut self, attribute: KeyValue) {
         if self.is_recording {
-            self.span.set_attribute(attribute);
+            let Self { inner, span, .. } = self;
+            let set = || span.set_attribute(attribute);
+            inner.settings.guard(Diagnostic::ProviderPanicked, set);
         }
     }
 
     pub(crate) fn set_partition(&mut self, partition: u32) {
         if self.partition.is_none() {
-            if self.is_recording {
-                self.span.set_attribute(self.target.partition_attribute(partition));
-            }
             self.partition = Some(partition);
+            if self.is_recording {
+                self.set_attribute(self.target.partition_attribute(partition));
+            }
         }
     }
 

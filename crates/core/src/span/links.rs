@@ -13,7 +13,7 @@ use crate::{
     instrumenter::{Inner, Started},
     options::diagnostics::Diagnostic,
     semconv,
-    span::{end::OwnSpan, start::opt_in_attributes},
+    span::{end::OwnSpan, opt_in::opt_in_attributes},
 };
 
 /// The messages of an operation on several of them.

@@ -3,7 +3,7 @@
 use std::{mem, sync::Arc};
 
 use opentelemetry::{
-    Array, Context, KeyValue, StringValue, Value,
+    Context, KeyValue,
     trace::{Link, SpanBuilder, SpanContext, SpanKind},
 };
 
@@ -11,11 +11,13 @@ use crate::{
     Destination, Operation, OperationType,
     client::Message,
     instrumenter::{Inner, Started},
+    options::diagnostics::Diagnostic,
     semconv,
     span::{
         end::{OperationState, OwnSpan},
         interned::Attribute,
         links::{Members, overflow_links},
+        opt_in::opt_in_attributes,
         subscriber::{self, Attempt},
         target::Target,
     },
@@ -151,7 +153,7 @@ impl<'a> Start<'a> {
         }
         let is_recording = span.is_recording();
         if is_recording {
-            self.describe(&mut span);
+            settings.guard(Diagnostic::ProviderPanicked, || self.describe(&mut span));
             if let (Subject::Batch(members), Some(own)) = (&self.subject, span.span_context()) {
                 overflow_links(inner, members, self.linked, &own, started);
             }
@@ -267,37 +269,6 @@ impl<'a> Start<'a> {
             }
             Subject::Batch(members) => members.describe(span),
             Subject::Destination(_) => {}
-        }
-    }
-}
-
-/// Calls `set` with the attributes of a message that the application opted in to.
-pub(crate) fn opt_in_attributes<M: Message + ?Sized>(
-    inner: &Inner,
-    message: &M,
-    mut set: impl FnMut(KeyValue),
-) {
-    let settings = &inner.settings;
-    if settings.message_keys
-        && let Some(attribute) = inner.facts.system.key_attribute()
-        && let Some(key) = message.key().and_then(|key| str::from_utf8(key).ok())
-    {
-        set(KeyValue::new(attribute, key.to_owned()));
-    }
-    if settings.message_sizes {
-        let size = |size: usize| Value::I64(i64::try_from(size).unwrap_or(i64::MAX));
-        if let Some(bytes) = message.body_size() {
-            set(KeyValue::new(semconv::MESSAGE_BODY_SIZE, size(bytes)));
-        }
-        if let Some(bytes) = message.envelope_size() {
-            set(KeyValue::new(semconv::MESSAGE_ENVELOPE_SIZE, size(bytes)));
-        }
-    }
-    for (name, key) in &settings.captured_headers {
-        if let Some(value) = message.header(name).and_then(|value| str::from_utf8(value).ok()) {
-            // A list, as headers may repeat.
-            let value = Value::Array(Array::String(vec![StringValue::from(value.to_owned())]));
-            set(KeyValue::new(key.clone(), value));
         }
     }
 }

@@ -10,29 +10,11 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::{
     options::{diagnostics::Diagnostic, settings::Settings},
-    semconv,
-    span::{callsite::Callsite, innermost},
+    span::{
+        callsite::{Callsite, FIELDS, KIND_FIELD, NAME_FIELD},
+        innermost,
+    },
 };
-
-/// The fields of a process span: the layer makes the span's name and kind of the first two, and an
-/// attribute of each other one. They are in the order that attributes have.
-pub(crate) const FIELDS: [&str; 13] = [
-    "otel.name",
-    "otel.kind",
-    semconv::SYSTEM,
-    semconv::OPERATION_NAME,
-    semconv::DESTINATION_TEMPLATE,
-    semconv::DESTINATION_NAME,
-    semconv::CONSUMER_GROUP_NAME,
-    semconv::SERVER_ADDRESS,
-    semconv::SERVER_PORT,
-    semconv::OPERATION_TYPE,
-    semconv::DESTINATION_TEMPORARY,
-    semconv::DESTINATION_ANONYMOUS,
-    semconv::DESTINATION_PARTITION_ID,
-];
-const NAME: usize = 0;
-const KIND: usize = 1;
 
 /// What came of the attempt to make a process span one of `tracing`.
 pub(crate) enum Attempt {
@@ -96,8 +78,8 @@ fn new_span<'a>(
     let mut texts = [None; FIELDS.len()];
     let mut numbers = [None; FIELDS.len()];
     let mut switches = [None; FIELDS.len()];
-    texts[NAME] = Some(name);
-    texts[KIND] = Some("consumer");
+    texts[NAME_FIELD] = Some(name);
+    texts[KIND_FIELD] = Some("consumer");
     let mut others = Vec::new();
     let mut next = 0;
     for attribute in attributes {

@@ -200,8 +200,8 @@ fn hand_over<'a, K, P, D>(
     operation: ActiveOperation,
     opaques: Opaques,
     instrumenter: &Instrumenter,
-    send: impl Fn(TrackedRecord<'a, K, P, D>) -> Result<(), (KafkaError, TrackedRecord<'a, K, P, D>)>,
-) -> Result<(), (KafkaError, BaseRecord<'a, K, P, D>)>
+    send: impl Fn(TrackedRecord<'a, K, P, D>) -> Sent<TrackedRecord<'a, K, P, D>>,
+) -> Sent<BaseRecord<'a, K, P, D>>
 where
     K: ToBytes + ?Sized,
     P: ToBytes + ?Sized,
@@ -222,6 +222,8 @@ where
 }
 
 type TrackedRecord<'a, K, P, D> = BaseRecord<'a, K, P, Tracked<D>>;
+/// A record that the client refuses comes back.
+type Sent<R> = Result<(), (KafkaError, R)>;
 
 /// Replaces a record's opaque, and returns the one that it had.
 fn exchange_opaque<K, P, D, E>(

@@ -4,7 +4,7 @@ use std::{env, fs, path::Path};
 
 use similar::{ChangeTag, TextDiff};
 
-const FOLDERS: [&str; 3] = ["kafka", "rabbitmq", "nats"];
+const FOLDERS: [&str; 4] = ["kafka", "rabbitmq", "nats", "tracing"];
 const PROGRAMS: [&str; 2] = ["bare.rs", "instrumented.rs"];
 
 fn read(folder: &str, file: &str) -> String {

@@ -8,3 +8,4 @@ mod kafka;
 mod nats;
 mod rabbitmq;
 mod support;
+mod tracing;

@@ -28,16 +28,19 @@ pub(crate) struct Exported {
 }
 
 /// Runs both programs of a pair and returns what the instrumented one exported. Asserts that both
-/// print `result`, and nothing to standard error.
-pub(crate) fn run_pair(
-    [bare, instrumented]: [&str; 2],
-    broker: (&str, &str),
-    result: &str,
-) -> Exported {
-    assert_eq!(run(bare, &[broker]), result);
+/// print `result` and nothing to standard error, and that the bare one exports nothing.
+pub(crate) fn run_pair(pair: [&str; 2], broker: (&str, &str), result: &str) -> Exported {
+    let [bare, instrumented] = pair.map(|program| export(program, broker, result));
+    assert_eq!(bare.story(), [""; 0]);
+    instrumented
+}
+
+/// Runs a program and returns what it exported. Asserts that it prints `result`, and nothing to
+/// standard error.
+pub(crate) fn export(program: &str, broker: (&str, &str), result: &str) -> Exported {
     let collector = Collector::start().unwrap();
     let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", &*collector.endpoint());
-    assert_eq!(run(instrumented, &[broker, endpoint, ("OTEL_SERVICE_NAME", "shop")]), result);
+    assert_eq!(run(program, &[broker, endpoint, ("OTEL_SERVICE_NAME", "shop")]), result);
 
     let collected = collector.collected();
     assert_eq!(collected.refused, [""; 0]);
@@ -75,8 +78,8 @@ fn run(program: &str, variables: &[(&str, &str)]) -> String {
 }
 
 impl Exported {
-    /// Returns a line for every span: `process orders 2: consumer in checkout 1 -> send orders 2`.
-    /// Spans of one name are numbered in the order of their start. The lines are sorted.
+    /// Returns a line for every span: its kind, parent, links and events, as in
+    /// `process orders 2: consumer in checkout 1 -> send orders 2, billed`. Spans of one name are numbered in the order of their start. The lines are sorted.
     pub(crate) fn story(&self) -> Vec<String> {
         let (mut counts, mut names) = (BTreeMap::<String, u32>::new(), HashMap::new());
         for span in &self.spans {
@@ -108,6 +111,10 @@ fn tell(span: &Span, names: &HashMap<Id, String>) -> String {
     for link in &span.links {
         line += " -> ";
         line += name(&link.trace_id, &link.span_id);
+    }
+    for event in &span.events {
+        line += ", ";
+        line += &event.name;
     }
     if span.status.as_ref().is_some_and(|status| status.code() == StatusCode::Error) {
         line += " failed";
