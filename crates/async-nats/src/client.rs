@@ -259,7 +259,7 @@ impl Client {
     }
 
     /// Waits until all that was published is written to the connection, as the client's method of
-    /// this name does; that of `SinkExt`, which a [`Sink`] has too, waits only for room.
+    /// this name does. It hides `SinkExt::flush`, which only waits for room.
     ///
     /// Cancel safety: may be dropped and called again.
     ///
