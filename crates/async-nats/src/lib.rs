@@ -234,6 +234,7 @@
 
 pub mod client;
 mod consumer;
+mod delivered;
 mod error_type;
 mod headers;
 pub mod jetstream;

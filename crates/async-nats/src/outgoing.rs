@@ -8,10 +8,10 @@ use otel_messaging_core::{
 };
 
 use crate::{
+    delivered::{Delivered, Facts, Readable},
     error_type::Classify,
     headers,
-    message::{Delivered, Readable},
-    server::{Connection, Facts},
+    server::Connection,
 };
 
 /// A message that will be sent.

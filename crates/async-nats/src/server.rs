@@ -6,14 +6,12 @@ use std::{
 };
 
 use ::async_nats::{Client, ServerInfo, Statistics};
-use otel_messaging_core::{
-    Destination, Instrumentation, Instrumenter, Operation, Received, client::Clock,
-};
+use otel_messaging_core::{Instrumentation, Instrumenter, Operation, Received, client::Clock};
 
 #[cfg(feature = "jetstream")]
 use crate::error_type::Classify;
 use crate::{
-    message::{Delivered, Origin, Readable},
+    delivered::{Delivered, Facts, NO_FACTS, Origin, Readable},
     semconv,
 };
 
@@ -37,21 +35,6 @@ struct Current {
     connects: u64,
     info: ServerInfo,
     instrumenter: Instrumenter,
-}
-
-/// What does not change with the server. Messages share it, which keeps no connection alive.
-#[derive(Clone, Debug)]
-pub(crate) struct Facts {
-    /// The server as the application named it, if it did.
-    address: Option<(String, u16)>,
-    /// Whether header names are written as Go writes them.
-    pub(crate) canonical: bool,
-    group: Option<String>,
-    stream: Option<String>,
-    /// The subject that messages are subscribed to by, if it has wildcards.
-    template: Option<String>,
-    /// What the client's inboxes start with.
-    inboxes: Option<String>,
 }
 
 impl Connection {
@@ -172,35 +155,6 @@ impl Connection {
 
     pub(crate) fn facts(&self) -> &Facts {
         self.0.as_ref().map_or(&NO_FACTS, |state| &state.facts)
-    }
-}
-
-/// The facts of a connection that is not known.
-pub(crate) static NO_FACTS: Facts = Facts::NONE;
-
-impl Facts {
-    const NONE: Self = Self {
-        address: None,
-        canonical: false,
-        group: None,
-        stream: None,
-        template: None,
-        inboxes: None,
-    };
-
-    pub(crate) fn destination<'a>(&'a self, subject: &'a str) -> Destination<'a> {
-        let mut destination = Destination::new(subject);
-        if let Some(template) = &self.template {
-            destination = destination.with_template(template);
-        }
-        if self.is_temporary(subject) { destination.temporary() } else { destination }
-    }
-
-    /// Returns whether a subject goes away with its user: an inbox, or the subject that a message
-    /// is acknowledged by.
-    fn is_temporary(&self, subject: &str) -> bool {
-        let own = self.inboxes.as_deref();
-        ["_INBOX", "$JS.ACK."].into_iter().chain(own).any(|prefix| subject.starts_with(prefix))
     }
 }
 

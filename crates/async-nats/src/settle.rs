@@ -10,7 +10,7 @@ use futures_core::Stream as _;
 use otel_messaging_core::{ActiveOperation, Operation, Received};
 use tokio::time::timeout;
 
-use crate::{error_type::Classified, message::Delivered, semconv};
+use crate::{delivered::Delivered, error_type::Classified, semconv};
 
 /// Returns the operation that settles a message so; `None` if that only asks for time.
 pub(crate) const fn operation(kind: AckKind) -> Option<Operation> {

@@ -13,7 +13,8 @@ use futures_core::Stream;
 
 use crate::{
     consumer::{Batches, Incoming, source},
-    message::{Message, Readable as _},
+    delivered::Readable as _,
+    message::Message,
     semconv,
     server::Connection,
 };

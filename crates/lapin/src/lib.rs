@@ -223,7 +223,10 @@ mod unsettled;
 pub use ::lapin as bare;
 pub use ::lapin::*;
 /// What an application configures and processes with: the core of the instrumentation.
-pub use otel_messaging_core as otel;
+pub mod otel {
+    // A module, as a renamed crate would appear in errors under its own name.
+    pub use otel_messaging_core::*;
+}
 
 pub use self::{
     channel::Channel,

@@ -58,7 +58,10 @@
 #[cfg(feature = "async-nats")]
 pub use otel_messaging_async_nats as async_nats;
 /// Options, batches and creation contexts: the types of the telemetry that applications name.
-pub use otel_messaging_core as otel;
+pub mod otel {
+    // A module, as a renamed crate would appear in errors under its own name.
+    pub use otel_messaging_core::*;
+}
 /// RabbitMQ: takes the place of the client's crate.
 #[cfg(feature = "lapin")]
 pub use otel_messaging_lapin as lapin;

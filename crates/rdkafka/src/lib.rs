@@ -234,6 +234,9 @@ mod settle;
 pub use ::rdkafka as bare;
 pub use ::rdkafka::*;
 /// The options of the instrumentation, and what handlers work with.
-pub use otel_messaging_core as otel;
+pub mod otel {
+    // A module, as a renamed crate would appear in errors under its own name.
+    pub use otel_messaging_core::*;
+}
 
 pub use crate::instrumented::{Instrumented, KafkaClient};

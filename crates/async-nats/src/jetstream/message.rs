@@ -35,7 +35,8 @@ use bytes::Bytes;
 use otel_messaging_core::{Received, client::process_methods};
 
 use crate::{
-    message::{Delivered, Place, Readable, received},
+    delivered::{Delivered, Place, Readable},
+    message::received,
     settle,
 };
 

@@ -11,7 +11,7 @@ use otel_messaging_core::{AsReceived, Received, client::process_methods};
 
 use crate::{
     Client,
-    message::{Delivered, Readable},
+    delivered::{Delivered, Readable},
     outgoing::outbound,
     semconv,
     server::Connection,
