@@ -1,8 +1,7 @@
-//! What tests on real brokers share: where the brokers are, names that nobody else has, and brokers
-//! of a test's own.
+//! Shared by the tests on real brokers: the endpoints, unique names, and brokers for one test.
 //!
-//! `cargo xtask test` brings the brokers up and says in the environment where they are. Without
-//! that, a test fails and says what to do.
+//! `cargo xtask test` brings the brokers up and sets their endpoints in the environment. Without
+//! them, a test fails and says what to do.
 
 #![allow(clippy::missing_panics_doc, reason = "panicking is how tests tell")]
 
@@ -43,7 +42,7 @@ fn endpoint(variable: &str, broker: &str) -> String {
     endpoint
 }
 
-/// A suffix that no other test has, nor this one when it runs again: brokers remember.
+/// Returns a suffix that is unique, also between runs: brokers keep topics and queues.
 pub fn unique() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis();

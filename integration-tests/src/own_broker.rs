@@ -6,10 +6,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// A broker beside the shared ones, with its own data. It is stopped when this is dropped.
+/// A broker for one test, with its own data. It is stopped when this is dropped.
 ///
 /// It comes from Docker Compose or from this machine, as `cargo xtask brokers` says; never from
-/// the environment, since nobody's cluster is killed.
+/// the environment, because the test may kill it.
 #[derive(Debug)]
 pub struct OwnBroker {
     broker: &'static str,
@@ -27,7 +27,7 @@ impl OwnBroker {
         Self { broker, instance, endpoint }
     }
 
-    /// Where it is: what [`kafka`](crate::kafka) and its sisters tell of the shared ones.
+    /// Returns the endpoint, in the form that [`kafka`](crate::kafka) returns for the shared broker.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }

@@ -9,7 +9,7 @@ use opentelemetry_sdk::{Resource, metrics::SdkMeterProvider, trace::SdkTracerPro
 /// Runs a service's work with global providers, and exports what it recorded.
 ///
 /// # Errors
-/// Those of the work, and of the export.
+/// The errors of the work and of the export.
 pub fn exporting(
     name: &'static str,
     work: impl Future<Output = Result<(), Box<dyn Error>>>,

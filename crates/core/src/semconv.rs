@@ -2,7 +2,7 @@
 //!
 //! They are written here rather than taken from `opentelemetry-semantic-conventions`, so that an
 //! experimental feature of that crate never reaches a user's build; a test compares the two.
-//! What only one system knows stands in the `semconv` module of its client crate.
+//! Names that only one system uses are in the `semconv` module of its client crate.
 
 /// The release of the conventions that this crate implements.
 pub const VERSION: &str = "1.44.0";

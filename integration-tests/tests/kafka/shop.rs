@@ -14,7 +14,7 @@ use crate::{
     topics::Topics,
 };
 
-/// Instrumented clients of the shared cluster, and a topic that nobody else has.
+/// Instrumented clients of the shared cluster, and a topic with a unique name.
 pub(crate) struct Shop {
     pub(crate) topics: Topics,
     pub(crate) clients: Clients,

@@ -15,8 +15,8 @@ use otel_messaging_rdkafka::{
 
 use crate::support::PATIENCE;
 
-/// Topics with a suffix that nobody else uses. They are deleted when this is dropped: the cluster
-/// may be somebody's.
+/// Topics with a unique suffix. They are deleted when this is dropped, because the cluster may be
+/// used for other work.
 pub(crate) struct Topics {
     admin: AdminClient<DefaultClientContext>,
     suffix: String,

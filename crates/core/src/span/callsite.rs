@@ -90,8 +90,8 @@ impl Callsite {
     }
 
     fn new(target: &'static str, level: Level) -> Self {
-        // Metadata and callsite name each other. The metadata has the address of a callsite that
-        // nobody asks for anything.
+        // Metadata and callsite refer to each other. The metadata's identifier is the address of a
+        // callsite that is never registered.
         let address = Box::leak(Box::new(DefaultCallsite::new(&NO_METADATA)));
         let metadata = &*Box::leak(Box::new(metadata(target, level, address)));
         let registered = Box::leak(Box::new(DefaultCallsite::new(metadata)));

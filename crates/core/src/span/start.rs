@@ -227,7 +227,7 @@ impl<'a> Start<'a> {
         if self.operation.operation_type() != OperationType::Process || !settings.subscriber_spans {
             return Attempt::NotRecorded;
         }
-        // Those of one message are needed again if the span is not recorded.
+        // The links of one message are needed again if the span is not recorded.
         let links = || match self.subject {
             Subject::Batch(_) => self.take_links(),
             Subject::Message(_) | Subject::Destination(_) => self.links.clone(),

@@ -75,7 +75,7 @@ impl Target {
             Label::None => (None, OwnedLabel::None),
         };
         let verb = operation.name();
-        // Conventions, "Span name": the server stands in only where no destination is meant.
+        // Conventions, "Span name": the server's name is used only where there is no destination.
         let span_name = match (&destination, label, facts.server.as_deref()) {
             (Some((_, name)), ..) => interned::text(format!("{verb} {name}")),
             (None, Label::None, Some(server)) => interned::text(format!("{verb} {server}")),

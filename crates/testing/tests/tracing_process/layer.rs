@@ -137,7 +137,7 @@ async fn process_spans_need_no_other_provider() {
     }
 }
 
-/// The span ends with the handler and as long as the metric says, whoever keeps the span.
+/// The span ends with the handler and lasts as long as the metric says, even if a layer keeps it.
 #[tokio::test]
 async fn a_span_that_is_kept_ends_with_the_handler() {
     let stage = Stage::new(true);
