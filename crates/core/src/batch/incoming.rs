@@ -10,8 +10,8 @@ use futures_core::Stream;
 
 use crate::{AsReceived, Failure, Instrumenter, Operation, client::Clock};
 
-/// A stream of the client, as a client crate describes it. [`Incoming`] and [`Batches`] add the
-/// receive spans.
+/// A stream of the client, as a client crate describes it. [`Incoming`] and [`Batches`](crate::Batches)
+/// add the receive spans.
 pub trait Source {
     /// The message that the application gets.
     type Message: AsReceived;
