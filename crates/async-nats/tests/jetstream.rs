@@ -192,6 +192,8 @@ async fn start_and_drop(settlement: impl Future<Output = Result<(), bare::Error>
 #[tokio::test(flavor = "multi_thread")]
 async fn a_settlement_that_is_dropped_is_cancelled_only_if_the_client_had_not_taken_it() {
     let nats = Nats::new().await;
+    // With a responder that stays silent, no answer can come before the drop.
+    let _responder = nats.client.get_ref().subscribe(ACK).await.unwrap();
     let (_, acker) = delivered(&nats).split();
     let order = delivered(&nats);
     start_and_drop(order.double_ack()).await;
