@@ -31,14 +31,16 @@ impl Panics {
 
     /// Adds the code that panics to the builder: its tracer provider or its propagator.
     pub fn choose(self, builder: InstrumentationBuilder) -> InstrumentationBuilder {
-        let provider = SdkTracerProvider::builder().with_span_processor(self);
         match self {
-            Self::InSampler => builder.with_tracer_provider(provider.with_sampler(self).build()),
-            Self::WhenSpansStart | Self::WhenSpansEnd => {
-                builder.with_tracer_provider(provider.build())
-            }
             Self::InPropagator => builder.with_propagator(Propagation::custom(PanickingPropagator)),
+            _ => builder.with_tracer_provider(self.tracer_provider()),
         }
+    }
+
+    /// Makes a tracer provider whose sampler or span processor panics.
+    pub fn tracer_provider(self) -> SdkTracerProvider {
+        let provider = SdkTracerProvider::builder().with_span_processor(self);
+        if self == Self::InSampler { provider.with_sampler(self).build() } else { provider.build() }
     }
 }
 

@@ -31,7 +31,7 @@ impl Tracer for LatestTracer {
     type Span = opentelemetry_sdk::trace::Span;
 
     fn build_with_context(&self, builder: SpanBuilder, parent: &Context) -> Self::Span {
-        let tracer = self.0.lock().expect("nobody panics").clone();
+        let tracer = self.0.lock().expect("no test panics while it holds the lock").clone();
         tracer.expect("a provider was made").build_with_context(builder, parent)
     }
 }
@@ -39,7 +39,7 @@ impl Tracer for LatestTracer {
 fn observe(provider: &SdkTracerProvider) {
     let tracer = provider.tracer_with_scope(harness::Toy::scope());
     TRACER.with_borrow(|latest| {
-        latest.0.lock().expect("nobody panics").replace(tracer);
+        latest.0.lock().expect("no test panics while it holds the lock").replace(tracer);
     });
 }
 

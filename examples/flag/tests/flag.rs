@@ -23,7 +23,7 @@ fn text(bytes: Vec<u8>) -> String {
 }
 
 #[test]
-fn both_builds_behave_the_same() {
+fn r30_both_builds_behave_the_same() {
     let bare = cargo(&["run", "--quiet", "--no-default-features"]);
     let instrumented = cargo(&["run", "--quiet"]);
     let said = text(bare.stdout);
@@ -45,7 +45,7 @@ fn both_builds_behave_the_same() {
 }
 
 #[test]
-fn the_bare_build_has_no_opentelemetry() {
+fn r30_the_bare_build_has_no_opentelemetry() {
     let tree = |features: &[&str]| {
         let listed = ["tree", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"];
         text(cargo(&[&listed, features].concat()).stdout)

@@ -77,7 +77,7 @@ enum Published {
 
 impl Answers {
     /// Adds the next message, which the client took or refused.
-    pub(super) fn expect(&mut self, taken: Result<PublishAckFuture, PublishError>) {
+    pub(super) fn push(&mut self, taken: Result<PublishAckFuture, PublishError>) {
         self.messages.push(match taken {
             Ok(answer) => Published::Waiting(answer.into_future()),
             Err(error) => Published::Answered(Err(error)),

@@ -123,7 +123,7 @@ impl Context {
                 handing_over.as_mut().poll(context)
             });
             let taken = taken.await;
-            answers.expect(taken);
+            answers.push(taken);
         }
         poll_fn(|context| answers.poll(context)).await;
         answers.into_results()

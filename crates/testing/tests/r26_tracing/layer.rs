@@ -9,18 +9,13 @@ use std::{
 use futures::FutureExt as _;
 use opentelemetry::{
     Context, InstrumentationScope, KeyValue,
-    trace::{Link, SpanKind, Status, TraceContextExt as _, TraceId, TracerProvider as _},
+    trace::{SpanKind, Status, TraceContextExt as _, TracerProvider as _},
 };
-use opentelemetry_sdk::{
-    error::OTelSdkResult,
-    trace::{
-        SamplingDecision, SamplingResult, SdkTracerProvider, ShouldSample, Span, SpanData,
-        SpanProcessor,
-    },
-};
+use opentelemetry_sdk::trace::SamplingDecision;
 use otel_messaging_core::{Batch, ErrorType, Failure, Instrumentation, semconv};
 use otel_messaging_testing::{
     attributes::any,
+    faults::Panics,
     spans::{remote, span},
     telemetry::{SeenBySampler, Telemetry},
     toy::{Broker, Consumer, Producer, Record},
@@ -154,58 +149,12 @@ async fn a_span_that_is_kept_ends_with_the_handler() {
     assert_eq!(the(&stage, "process orders").end_time, before.end_time);
 }
 
-/// A panic of telemetry code in the layer, in each place where there may be one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Panics {
-    InSampler,
-    WhenSpansStart,
-    WhenSpansEnd,
-}
-
-impl ShouldSample for Panics {
-    fn should_sample(
-        &self,
-        _: Option<&Context>,
-        _: TraceId,
-        _: &str,
-        _: &SpanKind,
-        _: &[KeyValue],
-        _: &[Link],
-    ) -> SamplingResult {
-        assert_ne!(*self, Self::InSampler, "this sampler panics, as the test wants");
-        SamplingResult {
-            decision: SamplingDecision::RecordAndSample,
-            attributes: Vec::new(),
-            trace_state: opentelemetry::trace::TraceState::NONE,
-        }
-    }
-}
-
-impl SpanProcessor for Panics {
-    fn on_start(&self, _: &mut Span, _: &Context) {
-        assert_ne!(*self, Self::WhenSpansStart, "this processor panics, as the test wants");
-    }
-
-    fn on_end(&self, _: SpanData) {
-        assert_ne!(*self, Self::WhenSpansEnd, "this processor panics, as the test wants");
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        Ok(())
-    }
-
-    fn shutdown_with_timeout(&self, _: std::time::Duration) -> OTelSdkResult {
-        Ok(())
-    }
-}
-
 #[test]
 fn a_panic_in_the_layer_never_reaches_the_handler() {
     for panics in [Panics::InSampler, Panics::WhenSpansStart, Panics::WhenSpansEnd] {
         let stage = Arc::new(Stage::new(true));
-        let provider =
-            SdkTracerProvider::builder().with_sampler(panics).with_span_processor(panics).build();
-        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("panics"));
+        let tracer = panics.tracer_provider().tracer("panics");
+        let layer = tracing_opentelemetry::layer().with_tracer(tracer);
         let subscriber = Dispatch::new(tracing_subscriber::registry().with(layer));
         let _default = dispatcher::set_default(&subscriber);
         let order = || stage.order().now_or_never().unwrap();

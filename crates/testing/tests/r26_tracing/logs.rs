@@ -132,7 +132,7 @@ async fn a_line_has_the_trace_the_span_and_the_fields() {
              otel.kind=\"consumer\" messaging.system=\"toy\" messaging.operation.name=\"process\" \
              messaging.destination.name=\"orders\" messaging.consumer.group.name=\"toys\" \
              server.address=\"toy.local\" server.port=7 messaging.operation.type=\"process\" \
-             messaging.destination.partition.id=\"0\"}}: tracing_process::logs: billed\n",
+             messaging.destination.partition.id=\"0\"}}: r26_tracing::logs: billed\n",
             process.trace_id(),
             process.span_id(),
         );
