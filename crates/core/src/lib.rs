@@ -85,6 +85,7 @@ pub use crate::{
     message::{
         destination::Destination,
         error_type::{ErrorType, Failure},
+        message_view::MessageView,
         outcome::{FailedMessages, Outcome},
         received::{AsReceived, Received},
         stored::Stored,

@@ -9,6 +9,7 @@ pub(crate) mod error_type;
 pub(crate) mod message;
 #[cfg(feature = "otel")]
 pub(crate) mod message_context;
+pub(crate) mod message_view;
 pub(crate) mod outcome;
 pub(crate) mod received;
 pub(crate) mod stored;

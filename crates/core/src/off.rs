@@ -6,8 +6,8 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::{
-    AsReceived, Batch, Destination, ErrorType, ExistingContext, Failure, Operation, Outcome,
-    ProcessParent, ReceiveSpans, Received, System,
+    AsReceived, Batch, Destination, ErrorType, ExistingContext, Failure, MessageView, Operation,
+    Outcome, ProcessParent, ReceiveSpans, Received, System,
     client::{AttributeValue, Message, NotInjected, OutgoingMessage},
 };
 
@@ -71,7 +71,7 @@ impl InstrumentationBuilder {
 
     pub fn with_filter<F>(self, _: F) -> Self
     where
-        F: Fn(Operation, Option<&Destination<'_>>) -> bool + Send + Sync + 'static,
+        F: Fn(&MessageView<'_>) -> bool + Send + Sync + 'static,
     {
         self
     }

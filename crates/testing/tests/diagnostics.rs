@@ -58,8 +58,8 @@ async fn r04_and_r20_each_diagnostic_is_given_once() {
     let instrumentation = Instrumentation::builder()
         .with_tracer_provider(SdkTracerProvider::builder().build())
         .with_destination_limit(1)
-        .with_filter(|_, destination| {
-            assert_ne!(destination.map(Destination::name), Some("panics"));
+        .with_filter(|message| {
+            assert_ne!(message.destination().map(Destination::name), Some("panics"));
             true
         })
         .build();

@@ -12,7 +12,7 @@ use opentelemetry::{
 };
 
 use crate::{
-    Destination, ErrorType, ExistingContext, Operation, ProcessParent, Propagation, ReceiveSpans,
+    ErrorType, ExistingContext, MessageView, ProcessParent, Propagation, ReceiveSpans,
     options::settings::{Hook, Settings},
     semconv,
 };
@@ -227,19 +227,20 @@ impl InstrumentationBuilder {
     }
 
     /// Makes no span for operations for which `filter` returns false. Their contexts are still
-    /// propagated, and their metrics stay. `filter` must be quick: it runs for every operation.
+    /// propagated, and their metrics stay. [`MessageView`] says what `filter` sees.
     pub fn with_filter<F>(mut self, filter: F) -> Self
     where
-        F: Fn(Operation, Option<&Destination<'_>>) -> bool + Send + Sync + 'static,
+        F: Fn(&MessageView<'_>) -> bool + Send + Sync + 'static,
     {
         self.0.filter = Some(Hook(Box::new(filter)));
         self
     }
 
     /// Adds attributes to the span of every operation when it starts, so that samplers see them.
+    /// [`MessageView`] says what `attributes` sees.
     pub fn with_attributes<F>(mut self, attributes: F) -> Self
     where
-        F: Fn(Operation, Option<&Destination<'_>>) -> Vec<KeyValue> + Send + Sync + 'static,
+        F: Fn(&MessageView<'_>) -> Vec<KeyValue> + Send + Sync + 'static,
     {
         self.0.attributes = Some(Hook(Box::new(attributes)));
         self

@@ -15,7 +15,7 @@ use opentelemetry::{
 };
 
 use crate::{
-    Destination, ErrorType, ExistingContext, Operation, ProcessParent, Propagation, ReceiveSpans,
+    ErrorType, ExistingContext, MessageView, ProcessParent, Propagation, ReceiveSpans,
     options::diagnostics::{Diagnostic, Diagnostics},
 };
 
@@ -49,10 +49,8 @@ pub(crate) struct Settings {
     destinations: RwLock<HashSet<Box<str>>>,
     pub(crate) destination_templates:
         Option<Hook<dyn Fn(&str) -> Option<Cow<'static, str>> + Send + Sync>>,
-    pub(crate) filter:
-        Option<Hook<dyn Fn(Operation, Option<&Destination<'_>>) -> bool + Send + Sync>>,
-    pub(crate) attributes:
-        Option<Hook<dyn Fn(Operation, Option<&Destination<'_>>) -> Vec<KeyValue> + Send + Sync>>,
+    pub(crate) filter: Option<Hook<dyn Fn(&MessageView<'_>) -> bool + Send + Sync>>,
+    pub(crate) attributes: Option<Hook<dyn Fn(&MessageView<'_>) -> Vec<KeyValue> + Send + Sync>>,
     pub(crate) error_types: Option<Hook<dyn Fn(&ErrorType) -> Option<ErrorType> + Send + Sync>>,
     pub(crate) diagnostics: Diagnostics,
 }
@@ -137,26 +135,22 @@ impl Settings {
         self.guard(Diagnostic::HookPanicked, || template(name)).flatten()
     }
 
-    pub(crate) fn passes(
-        &self,
-        operation: Operation,
-        destination: Option<&Destination<'_>>,
-    ) -> bool {
+    /// Returns whether the filter, if there is one, wants a span.
+    pub(crate) fn passes<'a>(&self, view: impl FnOnce() -> MessageView<'a>) -> bool {
         match &self.filter {
-            Some(Hook(filter)) => self
-                .guard(Diagnostic::HookPanicked, || filter(operation, destination))
-                .unwrap_or(true),
+            Some(Hook(filter)) => {
+                self.guard(Diagnostic::HookPanicked, || filter(&view())).unwrap_or(true)
+            }
             None => true,
         }
     }
 
-    pub(crate) fn extra_attributes(
+    pub(crate) fn extra_attributes<'a>(
         &self,
-        operation: Operation,
-        destination: Option<&Destination<'_>>,
+        view: impl FnOnce() -> MessageView<'a>,
     ) -> Option<Vec<KeyValue>> {
         let Hook(attributes) = self.attributes.as_ref()?;
-        self.guard(Diagnostic::HookPanicked, || attributes(operation, destination))
+        self.guard(Diagnostic::HookPanicked, || attributes(&view()))
     }
 
     pub(crate) fn error_type(&self, error_type: ErrorType) -> ErrorType {

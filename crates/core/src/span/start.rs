@@ -8,7 +8,7 @@ use opentelemetry::{
 };
 
 use crate::{
-    Destination, Operation, OperationType,
+    Destination, MessageView, Operation, OperationType,
     client::Message,
     instrumenter::{Inner, Started},
     options::diagnostics::Diagnostic,
@@ -43,6 +43,15 @@ impl<'a> Subject<'a> {
             Self::Destination(destination) => *destination,
         }
     }
+
+    /// Shows it to a hook, with the destination that was looked up before.
+    fn view(&self, operation: Operation, destination: Option<Destination<'a>>) -> MessageView<'a> {
+        match self {
+            Self::Message(message) => MessageView::of(operation, destination, *message),
+            Self::Batch(members) => MessageView::of_several(operation, destination, members.count),
+            Self::Destination(_) => MessageView::of_several(operation, destination, 0),
+        }
+    }
 }
 
 /// An operation that is about to start.
@@ -72,7 +81,7 @@ impl<'a> Start<'a> {
         let destination = subject.destination();
         let wants_span = is_wanted
             && inner.providers.wants_span(&inner.settings, operation.operation_type())
-            && inner.settings.passes(operation, destination.as_ref());
+            && inner.settings.passes(|| subject.view(operation, destination));
         // Conventions, "Span kind". A send is a PRODUCER if messages carry its own context.
         let kind = match operation.operation_type() {
             OperationType::Create | OperationType::Send => SpanKind::Producer,
@@ -188,7 +197,8 @@ impl<'a> Start<'a> {
             }
         }
         attributes.extend(partition.map(|id| target.partition_attribute(id)));
-        if let Some(extra) = settings.extra_attributes(self.operation, self.destination.as_ref()) {
+        let view = || self.subject.view(self.operation, self.destination);
+        if let Some(extra) = settings.extra_attributes(view) {
             attributes.extend(extra);
         }
         attributes

@@ -82,8 +82,8 @@ async fn hostile_headers_pass<B: Broker>(scene: &Scene<B>) {
 async fn panicking_hooks_are_ignored<B: Broker>() {
     let scene = Scene::<B>::with(|builder| {
         builder
-            .with_filter(|_, _| panic!("the filter panics"))
-            .with_attributes(|_, _| panic!("the attributes panic"))
+            .with_filter(|_| panic!("the filter panics"))
+            .with_attributes(|_| panic!("the attributes panic"))
             .with_destination_templates(|_| panic!("the templates panic"))
             .with_error_types(|_| panic!("the error types panic"))
     })

@@ -18,7 +18,7 @@ use crate::{
 /// makes no spans, metrics or headers.
 pub async fn r05_context_keeps_flowing<B: Broker>() {
     without_spans::<B>(|builder| builder.with_tracing(false)).await;
-    without_spans::<B>(|builder| builder.with_filter(|_, _| false)).await;
+    without_spans::<B>(|builder| builder.with_filter(|_| false)).await;
     without_spans::<B>(|builder| builder.with_tracing(false).with_create_spans(false)).await;
     not_sampled::<B>().await;
     suppressed::<B>().await;

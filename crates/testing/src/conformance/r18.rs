@@ -19,7 +19,7 @@ pub async fn r18_metrics_are_exact<B: Broker>() {
     let choices: [fn(InstrumentationBuilder) -> InstrumentationBuilder; 4] = [
         |builder| builder,
         |builder| builder.with_tracing(false),
-        |builder| builder.with_filter(|_, _| false),
+        |builder| builder.with_filter(|_| false),
         |builder| builder.with_propagation(false),
     ];
     for choice in choices {

@@ -1,9 +1,13 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::trace::SamplingDecision;
 use otel_messaging_core::{
-    AsReceived as _, Destination, Instrumentation, Instrumenter, Operation, OperationType, System,
+    AsReceived as _, Destination, Instrumentation, Instrumenter, MessageView, OperationType,
+    System,
     client::{AttributeValue, Clock, Field, Message, NotInjected, OutgoingMessage},
     semconv,
 };
@@ -27,6 +31,7 @@ pub async fn r19_samplers_see_what_matters<B: Broker>() {
     seen_at_creation::<B>(SamplingDecision::Drop).await;
     a_hook_adds_at_creation::<B>().await;
     a_filter_excludes::<B>().await;
+    hooks_see_the_message::<B>().await;
     sampled_out_builds_nothing(&SamplingDecision::Drop);
     sampled_out_builds_nothing(&SamplingDecision::RecordAndSample);
 }
@@ -84,10 +89,11 @@ async fn a_hook_adds_at_creation<B: Broker>() {
     let sampler = SeenBySampler::new(SamplingDecision::RecordAndSample);
     let telemetry = Telemetry::builder().with_sampler(sampler.clone());
     let scene = Scene::<B>::on(telemetry, |builder| {
-        builder.with_attributes(|operation, destination| {
+        builder.with_attributes(|message| {
+            let destination = message.destination();
             let name = destination.map(|destination| destination.name().len()).unwrap_or_default();
             vec![
-                KeyValue::new("app.operation", operation.name()),
+                KeyValue::new("app.operation", message.operation().name()),
                 KeyValue::new("app.length", i64::try_from(name).unwrap_or_default()),
             ]
         })
@@ -109,9 +115,10 @@ async fn a_hook_adds_at_creation<B: Broker>() {
 
 /// Asserts that a filter excludes operations from spans, and that contexts and metrics remain.
 async fn a_filter_excludes<B: Broker>() {
-    let excluded = |operation: Operation, destination: Option<&Destination<'_>>| {
+    let excluded = |message: &MessageView<'_>| {
+        let destination = message.destination();
         let is_bill = destination.is_some_and(|destination| destination.name().contains("bills"));
-        !is_bill && operation.operation_type() != OperationType::Receive
+        !is_bill && message.operation().operation_type() != OperationType::Receive
     };
     let scene = Scene::<B>::with(|builder| builder.with_filter(excluded)).await;
     let bill = || Outgoing::new("bills").with_partition(0);
@@ -148,6 +155,90 @@ async fn a_filter_excludes<B: Broker>() {
         super::expect::consumed_messages(counted(OperationType::Receive)),
         super::expect::process_duration(vec![(1, process)]),
     ]);
+}
+
+/// Asserts that hooks see the message of each operation on one message, sent or received, and the
+/// number of messages and their destination of each operation on a batch.
+async fn hooks_see_the_message<B: Broker>() {
+    let seen: Arc<Mutex<Vec<SeenByHook>>> = Arc::default();
+    let scene = Scene::<B>::with(|builder| {
+        let (to_filter, to_attributes) = (Arc::clone(&seen), Arc::clone(&seen));
+        let keep = |seen: &Mutex<Vec<SeenByHook>>, message: &MessageView<'_>| {
+            seen.lock().expect("no lock is poisoned").push(SeenByHook::new(message));
+        };
+        let filter = move |message: &MessageView<'_>| {
+            keep(&to_filter, message);
+            true
+        };
+        let attributes = move |message: &MessageView<'_>| {
+            keep(&to_attributes, message);
+            Vec::new()
+        };
+        builder.with_filter(filter).with_attributes(attributes)
+    })
+    .await;
+    let message = || {
+        let message = order().with_headers([("type", "order")]).with_body("7 apples");
+        Outgoing { key: Some(b"customer 7".to_vec()), ..message }
+    };
+    scene.whole_life(message()).await;
+    scene.broker.send_batch(vec![message(), message()]).await;
+    let batch = scene.broker.receive_batch(2).await.expect("a batch is received");
+    batch.process(async {}).await;
+
+    let destination = |operation| Some(scene.broker.destination(operation, "orders"));
+    let one = |operation| SeenByHook {
+        operation,
+        count: 1,
+        destination: destination(operation),
+        header: Some(b"order".to_vec()),
+        key: B::SYSTEM.key_attribute().map(|_| b"customer 7".to_vec()),
+        body_size: Some(8),
+    };
+    let several = |operation| SeenByHook {
+        operation,
+        count: 2,
+        destination: destination(operation),
+        header: None,
+        key: None,
+        body_size: None,
+    };
+    let settle = B::SETTLE.map(|_| one(OperationType::Settle));
+    let expected =
+        [one(OperationType::Send), one(OperationType::Receive), one(OperationType::Process)]
+            .into_iter()
+            .chain(settle)
+            .chain([one(OperationType::Create), one(OperationType::Create)])
+            .chain(
+                [OperationType::Send, OperationType::Receive, OperationType::Process].map(several),
+            );
+    // The filter sees an operation first, and the attributes are asked for after that.
+    let expected: Vec<SeenByHook> = expected.flat_map(|seen| [seen.clone(), seen]).collect();
+    assert_eq!(*seen.lock().expect("no lock is poisoned"), expected);
+}
+
+/// What a hook saw of an operation.
+#[derive(Clone, Debug, PartialEq)]
+struct SeenByHook {
+    operation: OperationType,
+    count: usize,
+    destination: Option<String>,
+    header: Option<Vec<u8>>,
+    key: Option<Vec<u8>>,
+    body_size: Option<usize>,
+}
+
+impl SeenByHook {
+    fn new(message: &MessageView<'_>) -> Self {
+        Self {
+            operation: message.operation().operation_type(),
+            count: message.count(),
+            destination: message.destination().map(|destination| destination.name().to_owned()),
+            header: message.header("type").map(<[u8]>::to_vec),
+            key: message.key().map(<[u8]>::to_vec),
+            body_size: message.body_size(),
+        }
+    }
 }
 
 /// A message that counts how often it is asked for attributes of recording spans.

@@ -91,7 +91,7 @@ async fn the_sampler_sees_links_and_attributes() {
         let sampler = SeenBySampler::new(decision.clone());
         let telemetry = Telemetry::builder().with_sampler(sampler.clone()).build();
         let stage = Stage::with(false, telemetry, |builder| {
-            builder.with_attributes(|_, _| vec![KeyValue::new("shop", "north")])
+            builder.with_attributes(|_| vec![KeyValue::new("shop", "north")])
         });
         let _default = stage.subscribe();
         let batch: Batch<_> = [stage.order().await, stage.order().await].into_iter().collect();
