@@ -58,6 +58,7 @@ impl InstrumentationBuilder {
         with_existing_context: ExistingContext,
         with_link_limit: usize,
         with_destination_limit: usize,
+        with_creation_context_attributes: bool,
         with_message_keys: bool,
         with_message_sizes: bool,
     }

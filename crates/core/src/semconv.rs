@@ -55,6 +55,10 @@ pub const SERVER_PORT: &str = "server.port";
 /// The conventions have no such attribute yet (semantic-conventions#1227); this is the form other
 /// languages' instrumentations use.
 pub const HEADER_PREFIX: &str = "messaging.header.";
+/// `messaging.creation_context.trace_id`: 32 hexadecimal digits; opt-in. Not of the conventions.
+pub const CREATION_CONTEXT_TRACE_ID: &str = "messaging.creation_context.trace_id";
+/// `messaging.creation_context.span_id`: 16 hexadecimal digits; opt-in. Not of the conventions.
+pub const CREATION_CONTEXT_SPAN_ID: &str = "messaging.creation_context.span_id";
 
 /// Histogram, in seconds: how long an operation of a client took.
 pub const CLIENT_OPERATION_DURATION: &str = "messaging.client.operation.duration";

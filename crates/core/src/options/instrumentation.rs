@@ -256,6 +256,16 @@ impl InstrumentationBuilder {
         self
     }
 
+    /// Records the ids of the creation context on the process span of a single message, as the
+    /// attributes `messaging.creation_context.trace_id` and `messaging.creation_context.span_id`.
+    /// They are the ids of the span's link to the sender, for backends and collectors that cannot
+    /// search by links: a search for a sender's trace id finds what became of its messages.
+    /// Default: off.
+    pub const fn with_creation_context_attributes(mut self, enabled: bool) -> Self {
+        self.0.creation_context_attributes = enabled;
+        self
+    }
+
     /// Records message keys that are UTF-8. Of the clients, only Kafka's messages have keys.
     /// Default: off.
     pub const fn with_message_keys(mut self, enabled: bool) -> Self {

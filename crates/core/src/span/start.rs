@@ -197,6 +197,17 @@ impl<'a> Start<'a> {
             }
         }
         attributes.extend(partition.map(|id| target.partition_attribute(id)));
+        if settings.creation_context_attributes
+            && self.operation.operation_type() == OperationType::Process
+            && let (Subject::Message(_), Some(creation)) = (&self.subject, self.links.first())
+        {
+            let creation = &creation.span_context;
+            let (trace_id, span_id) = (creation.trace_id(), creation.span_id());
+            attributes.extend([
+                KeyValue::new(semconv::CREATION_CONTEXT_TRACE_ID, trace_id.to_string()),
+                KeyValue::new(semconv::CREATION_CONTEXT_SPAN_ID, span_id.to_string()),
+            ]);
+        }
         let view = || self.subject.view(self.operation, self.destination);
         if let Some(extra) = settings.extra_attributes(view) {
             attributes.extend(extra);

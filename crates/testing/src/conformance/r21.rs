@@ -1,4 +1,8 @@
-use otel_messaging_core::{AsReceived as _, InstrumentationBuilder, OperationType, semconv};
+use opentelemetry::{KeyValue, trace::SpanKind};
+use opentelemetry_sdk::trace::SamplingDecision;
+use otel_messaging_core::{
+    AsReceived as _, InstrumentationBuilder, OperationType, ProcessParent, semconv,
+};
 
 use super::{
     Broker, Outgoing, Place,
@@ -8,9 +12,11 @@ use super::{
 use crate::{
     attributes::any,
     spans::{ExpectedSpan, remote},
+    telemetry::{SeenBySampler, Telemetry},
 };
 
-/// Message keys, headers and sizes are recorded only if the application enables them.
+/// Message keys, headers, sizes and the ids of creation contexts are recorded only if the
+/// application enables them.
 pub async fn r21_off_until_asked_for<B: Broker>() {
     recorded::<B>(|builder| builder, &[]).await;
     recorded::<B>(|builder| builder.with_message_keys(true), &[What::Key]).await;
@@ -19,6 +25,7 @@ pub async fn r21_off_until_asked_for<B: Broker>() {
         |builder| builder.with_captured_headers(["X-Shop", "absent"]);
     recorded::<B>(captured, &[What::Header]).await;
     values_that_are_not_text_are_left_out::<B>().await;
+    ids_of_the_creation_context::<B>().await;
     in_a_batch_on_the_links::<B>().await;
 }
 
@@ -90,6 +97,40 @@ async fn values_that_are_not_text_are_left_out<B: Broker>() {
     }
     let place = scene.send(message).await;
     scene.telemetry.assert_spans([scene.sent(place)]);
+}
+
+/// Asserts that the process span of a single message has the ids that its link has, that samplers see
+/// them, and that no other span has them.
+async fn ids_of_the_creation_context<B: Broker>() {
+    for parent in [ProcessParent::Ambient, ProcessParent::CreationContext] {
+        let sampler = SeenBySampler::new(SamplingDecision::RecordAndSample);
+        let telemetry = Telemetry::builder().with_sampler(sampler.clone());
+        let scene = Scene::<B>::on(telemetry, |builder| {
+            builder.with_creation_context_attributes(true).with_process_parent(parent)
+        })
+        .await;
+        // Without a creation context there are no ids.
+        scene.receive_foreign(order()).await.as_received().process(async {}).await;
+        let message = order().with_headers([("traceparent", foreign(1))]);
+        let message = scene.receive_foreign(message).await;
+        scene.within("loop", message.as_received().process(async {})).await;
+        scene.broker.settle(&message).await.expect("the message is settled");
+        scene.broker.send_foreign(vec![order().with_headers([("traceparent", foreign(1))])]).await;
+        let batch = scene.broker.receive_batch(1).await.expect("a batch is received");
+        batch.process(async {}).await;
+        let context = foreign_context(1);
+        let ids: Vec<_> = sampler
+            .seen()
+            .into_iter()
+            .flat_map(|seen| seen.attributes.into_iter().map(move |id| (seen.kind.clone(), id)))
+            .filter(|(_, attribute)| attribute.key.as_str().contains("creation_context"))
+            .collect();
+        let expected = [
+            KeyValue::new(semconv::CREATION_CONTEXT_TRACE_ID, context.trace_id().to_string()),
+            KeyValue::new(semconv::CREATION_CONTEXT_SPAN_ID, context.span_id().to_string()),
+        ];
+        assert_eq!(ids, expected.map(|id| (SpanKind::Consumer, id)), "with {parent:?}");
+    }
 }
 
 /// Asserts that a batch has these attributes on the message's link and on its create span.
