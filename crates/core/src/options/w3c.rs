@@ -33,9 +33,13 @@ pub(crate) struct Traceparent([u8; TRACEPARENT_LENGTH]);
 
 impl Traceparent {
     pub(crate) fn of(span_context: &SpanContext) -> Self {
+        let mut ids = [0; 32];
+        ids[..16].copy_from_slice(&span_context.trace_id().to_bytes());
+        ids[16..24].copy_from_slice(&span_context.span_id().to_bytes());
+        let digits = hex(ids);
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        write_hex(&span_context.trace_id().to_bytes(), &mut text[3..35]);
-        write_hex(&span_context.span_id().to_bytes(), &mut text[36..52]);
+        text[3..35].copy_from_slice(&digits[..32]);
+        text[36..52].copy_from_slice(&digits[32..48]);
         if span_context.is_sampled() {
             text[54] = b'1';
         }
@@ -48,27 +52,18 @@ impl Traceparent {
     }
 }
 
-/// Writes bytes as hex digits, four bytes at a time.
-fn write_hex(bytes: &[u8], text: &mut [u8]) {
-    for (&bytes, digits) in bytes.as_chunks().0.iter().zip(text.as_chunks_mut().0) {
-        let word = u64::from(u32::from_be_bytes(bytes));
-        let word = (word | word << 16) & 0x0000_ffff_0000_ffff;
-        let word = (word | word << 8) & 0x00ff_00ff_00ff_00ff;
-        let values = (word | word << 4) & LOWER_HALVES;
-        *digits = digits_of(values).to_be_bytes();
+/// Returns the hex digits of each byte. It has no branches, and works on pairs of digits, so that the
+/// compiler vectorises it.
+fn hex(bytes: [u8; 32]) -> [u8; 64] {
+    const GAP: u16 = (b'a' - b'9' - 1) as u16;
+    let mut digits = [0; 64];
+    for (byte, pair) in bytes.into_iter().zip(digits.as_chunks_mut().0) {
+        let byte = u16::from(byte);
+        let values = byte >> 4 | (byte & 0x0f) << 8;
+        let letters = (values + 0x7676 & 0x8080) >> 7;
+        *pair = (values + u16::from_le_bytes([b'0'; 2]) + letters * GAP).to_le_bytes();
     }
-}
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-const LOWER_HALVES: u64 = 0x0f * ONES;
-
-/// Returns the hex digits of eight values. Each of them has to be below 16.
-const fn digits_of(values: u64) -> u64 {
-    let letters = (values + 6 * ONES) >> 4 & ONES;
-    // Sets all bits of each byte that becomes a letter, to add the gap between `9` and `a`.
-    let letters = (letters << 8).wrapping_sub(letters);
-    let gap = (b'a' - b'0' - 10) as u64 * ONES;
-    values + b'0' as u64 * ONES + (letters & gap)
+    digits
 }
 
 /// Parses a span context from the two headers. Ignores an invalid `tracestate`. Returns `None` if
@@ -86,50 +81,51 @@ pub(crate) fn parse_span_context(
 /// Parses a `traceparent`: <https://www.w3.org/TR/trace-context-2/#traceparent-header-field-values>.
 #[inline]
 pub(crate) fn parse_traceparent(text: &[u8]) -> Option<(TraceId, SpanId, TraceFlags)> {
-    let (text, more) = trim(text).split_first_chunk::<TRACEPARENT_LENGTH>()?;
+    let (text, more) = match text.split_first_chunk::<TRACEPARENT_LENGTH>() {
+        Some((text, [])) if text[0] > b' ' => (text, [].as_slice()),
+        _ => trim(text).split_first_chunk::<TRACEPARENT_LENGTH>()?,
+    };
     if text[2] != b'-' || text[35] != b'-' || text[52] != b'-' {
         return None;
     }
-    let [version, flags, ..] =
-        read_word([text[0], text[1], text[53], text[54], b'0', b'0', b'0', b'0'])?;
+    let mut digits = [b'0'; 64];
+    digits[..32].copy_from_slice(&text[3..35]);
+    digits[32..48].copy_from_slice(&text[36..52]);
+    digits[48..50].copy_from_slice(&text[..2]);
+    digits[50..52].copy_from_slice(&text[53..]);
+    let bytes = read_hex(&digits)?;
+    let (trace_id, rest) = bytes.split_first_chunk()?;
+    let (span_id, &[version, flags, ..]) = rest.split_first_chunk()? else { return None };
     match (version, more) {
         (0xff, _) => return None,
         // Later versions may have more fields, after another dash.
         (_, []) | (1.., [b'-', ..]) => {}
         _ => return None,
     }
-    let trace_id = TraceId::from_bytes(read_hex(&text[3..35])?);
-    let span_id = SpanId::from_bytes(read_hex(&text[36..52])?);
+    let (trace_id, span_id) = (TraceId::from_bytes(*trace_id), SpanId::from_bytes(*span_id));
     let flags = TraceFlags::new(flags) & TraceFlags::SAMPLED;
     (trace_id != TraceId::INVALID && span_id != SpanId::INVALID)
         .then_some((trace_id, span_id, flags))
 }
 
-/// Parses hex digits. `N`, the number of bytes, has to be a multiple of four.
-#[inline]
-fn read_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
-    const { assert!(N.is_multiple_of(4)) };
-    let mut bytes = [0; N];
-    for (bytes, &digits) in bytes.as_chunks_mut().0.iter_mut().zip(text.as_chunks().0) {
-        *bytes = read_word(digits)?;
+/// Parses lower-case hex digits, two a byte. It has no branches before the end, so that the
+/// compiler vectorises it. Inlined, its last loop would not be.
+#[inline(never)]
+fn read_hex(digits: &[u8; 64]) -> Option<[u8; 32]> {
+    let mut values = [0; 64];
+    for (value, digit) in values.iter_mut().zip(digits) {
+        let (number, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
+        let letter = if letter < 6 { letter + 10 } else { 0xff };
+        *value = if number < 10 { number } else { letter };
     }
-    Some(bytes)
-}
-
-/// Parses eight lower-case hex digits into four bytes.
-#[inline]
-fn read_word(digits: [u8; 8]) -> Option<[u8; 4]> {
-    let digits = u64::from_be_bytes(digits);
-    // The lower half of a letter's byte counts from one, so a letter's value is that plus nine. Any
-    // other character is found below, as its value has another digit.
-    let letters = digits >> 6 & ONES;
-    let values = (digits & LOWER_HALVES) + 9 * letters;
-    if values & !LOWER_HALVES != 0 || digits_of(values) != digits {
+    if values.iter().fold(0, |all, value| all | value) > 0x0f {
         return None;
     }
-    let word = (values | values >> 4) & 0x00ff_00ff_00ff_00ff;
-    let word = (word | word >> 8) & 0x0000_ffff_0000_ffff;
-    let [_, _, _, _, bytes @ ..] = (word | word >> 16).to_be_bytes();
+    let mut bytes = [0; 32];
+    for (byte, &pair) in bytes.iter_mut().zip(values.as_chunks().0) {
+        let values = u16::from_le_bytes(pair);
+        *byte = (values << 4 | values >> 8).to_le_bytes()[0];
+    }
     Some(bytes)
 }
 
