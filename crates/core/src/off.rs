@@ -77,6 +77,13 @@ impl InstrumentationBuilder {
         self
     }
 
+    pub fn with_process_parent_by<F>(self, _: F) -> Self
+    where
+        F: Fn(&MessageView<'_>) -> Option<ProcessParent> + Send + Sync + 'static,
+    {
+        self
+    }
+
     pub fn with_error_types<F>(self, _: F) -> Self
     where
         F: Fn(&ErrorType) -> Option<ErrorType> + Send + Sync + 'static,

@@ -45,6 +45,7 @@ mod r22;
 mod r23;
 mod r24;
 mod r25;
+mod r27;
 mod r29;
 mod scene;
 
@@ -109,6 +110,7 @@ rules! {
     r23::r23_the_scope_is_always_set,
     r24::r24_drop_is_an_outcome,
     r25::r25_no_guard_is_held_over_an_await,
+    r27::r27_the_topology_is_chosen,
     r29::r29_a_process_span_starts_with_the_baggage,
 }
 

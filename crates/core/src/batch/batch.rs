@@ -57,8 +57,9 @@ impl<L: AsReceived> Batch<L> {
         ///
         /// The span starts at the first poll, is current inside `future` at every `.await`, and
         /// ends with the result: `()`, any `Result` or [`FailedMessages`](crate::FailedMessages).
-        /// Its parent is the ambient span and the baggage is the ambient one; each message has its
-        /// own context in `creation_context`. A panic ends the span as an error and goes on
+        /// Its parent is the ambient span, unless [`ProcessParent`](crate::ProcessParent) says
+        /// `Root`, and the baggage is the ambient one; each message has its own context in
+        /// `creation_context`. A panic ends the span as an error and goes on
         /// unwinding.
         ///
         /// Cancel safety: dropped before the end, the span ends as `cancelled`.
@@ -67,13 +68,15 @@ impl<L: AsReceived> Batch<L> {
 
 #[cfg(feature = "otel")]
 mod process {
-    use opentelemetry::trace::TraceContextExt;
+    use opentelemetry::trace::{Link, SpanContext, TraceContextExt};
 
     use super::Batch;
     use crate::{
-        ActiveOperation, AsReceived, Operation, OperationType, Received,
+        ActiveOperation, AsReceived, MessageView, Operation, OperationType, ProcessParent,
+        Received,
         options::diagnostics::Diagnostic,
         span::{
+            ambient::without_span,
             end::OperationState,
             links::{Common, Members, collect_links},
             start::{Start, Subject},
@@ -93,6 +96,13 @@ mod process {
             let wants_span = inner.providers.may_want_process_span(&inner.settings);
             let common =
                 Common::of(OperationType::Process, messages().map(Received::get_ref), wants_span);
+            let view = || {
+                let destination = common.shared_destination();
+                MessageView::of_several(Operation::PROCESS, destination, self.messages.len())
+            };
+            let is_root = inner.settings.process_parent(view) == ProcessParent::Root;
+            let beside = is_root.then(|| ambient.span().span_context().clone());
+            let beside = beside.filter(SpanContext::is_valid).map(Link::with_context);
             let links = |skip| {
                 let links = self.messages.iter().filter_map(|message| {
                     let own = self.link_attributes.as_ref().and_then(|own| {
@@ -100,11 +110,17 @@ mod process {
                     });
                     common.link(inner, message.as_received(), own.unwrap_or_default())
                 });
-                collect_links(self.messages.len(), skip, links)
+                let count = self.messages.len() + usize::from(beside.is_some());
+                collect_links(count, skip, links.chain(beside.clone()))
             };
             let members = Members { count: self.messages.len(), common: &common, links: &links };
             let subject = Subject::Batch(&members);
-            let state = Start::new(inner, Operation::PROCESS, subject, true).begin(&ambient);
+            let mut start = Start::new(inner, Operation::PROCESS, subject, true);
+            let root = is_root.then(|| without_span(&ambient));
+            if is_root {
+                start.set_root();
+            }
+            let state = start.begin(root.as_ref().unwrap_or(&ambient));
             let own = state.as_ref().and_then(OperationState::span_context);
             let is_first = |message: &&Received<_>| message.context.count(own.as_ref());
             let first_times = messages().filter(is_first).count() as u64;

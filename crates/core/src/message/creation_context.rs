@@ -137,7 +137,7 @@ impl PartialEq for CreationContext {
     }
 }
 
-fn copy(baggage: &Baggage) -> Baggage {
+pub(crate) fn copy(baggage: &Baggage) -> Baggage {
     baggage.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 

@@ -6,6 +6,7 @@ use crate::{
     ActiveOperation, Operation, ProcessParent, Received,
     client::Message,
     span::{
+        ambient::without_span,
         end::OperationState,
         innermost,
         start::{Start, Subject},
@@ -23,28 +24,33 @@ impl<M: Message> Received<M> {
         // Samplers and span processors see the message's baggage in the parent context.
         let ambient = creation.bring_baggage(ambient);
         let has_ambient = ambient.span().span_context().is_valid();
-        let creation_is_parent = creation.is_valid()
-            && match inner.settings.process_parent {
-                ProcessParent::Ambient => false,
-                ProcessParent::CreationContextIfNoAmbient => !has_ambient,
-                ProcessParent::CreationContext => true,
-            };
         let subject = Subject::Message(self.get_ref());
         let mut start = Start::new(inner, Operation::PROCESS, subject, true);
-        start.link(creation.span_context());
-        let state = if creation_is_parent {
-            start.link(ambient.span().span_context());
-            start.begin(&ambient.with_remote_span_context(creation.span_context().clone()))
-        } else {
-            start.begin(&ambient)
+        start.link_creation(creation.span_context());
+        let choice = inner.settings.process_parent(|| start.view());
+        let in_creation = || ambient.with_remote_span_context(creation.span_context().clone());
+        let other_parent = match choice {
+            ProcessParent::Root => Some(without_span(&ambient)),
+            ProcessParent::CreationContext if creation.is_valid() => Some(in_creation()),
+            ProcessParent::CreationContextIfNoAmbient if creation.is_valid() && !has_ambient => {
+                Some(in_creation())
+            }
+            _ => None,
         };
+        if other_parent.is_some() {
+            start.link(ambient.span().span_context());
+        }
+        if choice == ProcessParent::Root {
+            start.set_root();
+        }
+        let state = start.begin(other_parent.as_ref().unwrap_or(&ambient));
         let own = state.as_ref().and_then(OperationState::span_context);
         let is_first = self.context.count(own.as_ref());
         let context = |span: Option<BoxedSpan>| match span {
             Some(span) => ambient.with_span(span),
             // Without a span of its own, the message's context is propagated.
-            None if !has_ambient && creation.is_valid() => {
-                ambient.with_remote_span_context(creation.span_context().clone())
+            None if creation.is_valid() && (!has_ambient || other_parent.is_some()) => {
+                in_creation()
             }
             None => ambient.clone(),
         };

@@ -13,10 +13,10 @@ pub enum ReceiveSpans {
     None,
 }
 
-/// Says what the parent of the process span of a single message is.
+/// Says what the parent of a process span is.
 ///
-/// The message's creation context is linked in every case. The parent of a batch is always the
-/// ambient span.
+/// The messages' creation contexts are linked in every case, and so is an ambient span that is not
+/// the parent. A batch has the ambient span as its parent, or with [`Root`](Self::Root) none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProcessParent {
@@ -26,8 +26,16 @@ pub enum ProcessParent {
     /// Takes the ambient span as parent; without one, the creation context, so that producer and
     /// consumer are in one trace.
     CreationContextIfNoAmbient,
-    /// Takes the creation context as parent. An ambient span is linked.
+    /// Takes the creation context as parent. Without one, as [`Ambient`](Self::Ambient).
     CreationContext,
+    /// Starts a new trace, whatever is ambient: for consumers that work inside a span which lasts
+    /// as long as they do.
+    ///
+    /// The span starts in a context that has the baggage and no other value, so that samplers see
+    /// no parent. A process span that is a span of `tracing` is a root for `tracing` too, and its
+    /// handler has that context with the span. Where there is no process span, because spans are
+    /// off or filtered out, the handler works in the creation context, else in the ambient one.
+    Root,
 }
 
 /// Says how to treat a trace context that an outgoing message carries already.

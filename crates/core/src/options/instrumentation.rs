@@ -182,10 +182,20 @@ impl InstrumentationBuilder {
         self
     }
 
-    /// Sets the parent of the process span of a single message. Default:
-    /// [`ProcessParent::Ambient`].
+    /// Sets the parent of process spans. Default: [`ProcessParent::Ambient`].
     pub const fn with_process_parent(mut self, parent: ProcessParent) -> Self {
         self.0.process_parent = parent;
+        self
+    }
+
+    /// Chooses the parent of a process span by its message, or its batch: [`MessageView`] says what
+    /// `choose` sees. Where it returns `None` or panics, the parent is that of
+    /// [`with_process_parent`](Self::with_process_parent).
+    pub fn with_process_parent_by<F>(mut self, choose: F) -> Self
+    where
+        F: Fn(&MessageView<'_>) -> Option<ProcessParent> + Send + Sync + 'static,
+    {
+        self.0.process_parent_by = Some(Hook(Box::new(choose)));
         self
     }
 

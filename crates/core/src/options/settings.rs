@@ -40,6 +40,7 @@ pub(crate) struct Settings {
     pub(crate) settle_spans: bool,
     pub(crate) create_spans: bool,
     pub(crate) process_parent: ProcessParent,
+    pub(crate) process_parent_by: Option<Hook<Choose<ProcessParent>>>,
     pub(crate) existing_context: ExistingContext,
     pub(crate) link_limit: usize,
     pub(crate) creation_context_attributes: bool,
@@ -76,6 +77,7 @@ impl Default for Settings {
             settle_spans: true,
             create_spans: true,
             process_parent: ProcessParent::Ambient,
+            process_parent_by: None,
             existing_context: ExistingContext::Replace,
             link_limit: link_limit.unwrap_or(DEFAULT_LINK_LIMIT),
             creation_context_attributes: false,
@@ -155,6 +157,16 @@ impl Settings {
         self.guard(Diagnostic::HookPanicked, || attributes(&view()))
     }
 
+    pub(crate) fn process_parent<'a>(
+        &self,
+        view: impl FnOnce() -> MessageView<'a>,
+    ) -> ProcessParent {
+        let chosen = self.process_parent_by.as_ref().and_then(|Hook(choose)| {
+            self.guard(Diagnostic::HookPanicked, || choose(&view())).flatten()
+        });
+        chosen.unwrap_or(self.process_parent)
+    }
+
     pub(crate) fn error_type(&self, error_type: ErrorType) -> ErrorType {
         match &self.error_types {
             Some(Hook(rename)) => {
@@ -193,6 +205,9 @@ impl fmt::Debug for Settings {
             .finish_non_exhaustive()
     }
 }
+
+/// Chooses for one message, or leaves it to the instrumentation's own choice.
+pub(crate) type Choose<T> = dyn Fn(&MessageView<'_>) -> Option<T> + Send + Sync;
 
 /// A function that the application gave.
 pub(crate) struct Hook<F: ?Sized>(pub(crate) Box<F>);

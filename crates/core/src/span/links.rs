@@ -103,7 +103,7 @@ impl<'a> Common<'a> {
 
     /// Returns the destination of the whole batch: the one that all messages have, or the template
     /// of all their names.
-    fn shared_destination(&self) -> Option<Destination<'a>> {
+    pub(crate) fn shared_destination(&self) -> Option<Destination<'a>> {
         let destination = self.destination?;
         if self.has_one_name {
             return Some(destination);
@@ -199,14 +199,14 @@ pub(crate) fn overflow_links(
     }
 }
 
-/// Collects the links of at most `messages` messages in a list that is allocated once, without the
+/// Collects at most `count` links in a list that is allocated once, without the
 /// first `skip` links.
 pub(crate) fn collect_links(
-    messages: usize,
+    count: usize,
     skip: usize,
     links: impl Iterator<Item = Link>,
 ) -> Vec<Link> {
-    let mut all = Vec::with_capacity(messages.saturating_sub(skip));
+    let mut all = Vec::with_capacity(count.saturating_sub(skip));
     all.extend(links.skip(skip));
     all
 }

@@ -22,6 +22,7 @@ pub(crate) fn start(
     _: &[KeyValue],
     _: impl FnOnce() -> Vec<Link>,
     _: &Context,
+    _: bool,
 ) -> Attempt {
     Attempt::NotRecorded
 }

@@ -61,8 +61,11 @@ pub(crate) struct Start<'a> {
     subject: Subject<'a>,
     destination: Option<Destination<'a>>,
     wants_span: bool,
+    is_root: bool,
     kind: SpanKind,
     links: Vec<Link>,
+    /// Whether the first link is to the creation context of the one message that is processed.
+    links_creation: bool,
     /// How many links of a batch were made.
     linked: usize,
     /// How many messages the operation adds to its counter.
@@ -94,8 +97,10 @@ impl<'a> Start<'a> {
             subject,
             destination,
             wants_span,
+            is_root: false,
             kind,
             links: Vec::new(),
+            links_creation: false,
             linked: 0,
             messages: 1,
             started: None,
@@ -106,9 +111,20 @@ impl<'a> Start<'a> {
         self.wants_span
     }
 
+    /// Shows the operation to a hook.
+    pub(crate) fn view(&self) -> MessageView<'a> {
+        self.subject.view(self.operation, self.destination)
+    }
+
     /// Makes a send span a CLIENT: its messages carry other contexts than its own.
     pub(crate) const fn set_client(&mut self) {
         self.kind = SpanKind::Client;
+    }
+
+    /// Makes the span a root for `tracing` too, if it is one of its spans. The parent that
+    /// [`begin`](Self::begin) gets has no span.
+    pub(crate) const fn set_root(&mut self) {
+        self.is_root = true;
     }
 
     /// Back-dates the operation.
@@ -119,6 +135,12 @@ impl<'a> Start<'a> {
     /// Sets how many messages the operation counts at its end.
     pub(crate) const fn set_messages(&mut self, messages: u64) {
         self.messages = messages;
+    }
+
+    /// Links a process span to the creation context of its message, before any other.
+    pub(crate) fn link_creation(&mut self, creation: &SpanContext) {
+        self.link(creation);
+        self.links_creation = !self.links.is_empty();
     }
 
     /// Links the span to a context, if that is valid.
@@ -198,8 +220,8 @@ impl<'a> Start<'a> {
         }
         attributes.extend(partition.map(|id| target.partition_attribute(id)));
         if settings.creation_context_attributes
-            && self.operation.operation_type() == OperationType::Process
-            && let (Subject::Message(_), Some(creation)) = (&self.subject, self.links.first())
+            && self.links_creation
+            && let Some(creation) = self.links.first()
         {
             let creation = &creation.span_context;
             let (trace_id, span_id) = (creation.trace_id(), creation.span_id());
@@ -208,8 +230,7 @@ impl<'a> Start<'a> {
                 KeyValue::new(semconv::CREATION_CONTEXT_SPAN_ID, span_id.to_string()),
             ]);
         }
-        let view = || self.subject.view(self.operation, self.destination);
-        if let Some(extra) = settings.extra_attributes(view) {
+        if let Some(extra) = settings.extra_attributes(|| self.view()) {
             attributes.extend(extra);
         }
         attributes
@@ -248,12 +269,13 @@ impl<'a> Start<'a> {
         if self.operation.operation_type() != OperationType::Process || !settings.subscriber_spans {
             return Attempt::NotRecorded;
         }
+        let (name, is_root) = (&target.span_name, self.is_root);
         // The links of one message are needed again if the span is not recorded.
         let links = || match self.subject {
             Subject::Batch(_) => self.take_links(),
             Subject::Message(_) | Subject::Destination(_) => self.links.clone(),
         };
-        let attempt = subscriber::start(settings, &target.span_name, attributes, links, parent);
+        let attempt = subscriber::start(settings, name, attributes, links, parent, is_root);
         if let Attempt::Recorded(..) = attempt {
             providers.found_layer();
         }

@@ -28,13 +28,15 @@ pub(crate) enum Attempt {
 
 /// Starts a process span. The layer's sampler sees its attributes, its links and its parent.
 ///
-/// `links` is called when there is a layer. The span's time starts before that.
+/// `links` is called when there is a layer. The span's time starts before that. A root is no child
+/// of the current span for `tracing` either.
 pub(crate) fn start(
     settings: &Settings,
     name: &str,
     attributes: &[KeyValue],
     links: impl FnOnce() -> Vec<Link>,
     parent: &Context,
+    is_root: bool,
 ) -> Attempt {
     let callsite = settings.process_callsite.get();
     if !callsite.is_enabled() {
@@ -44,7 +46,7 @@ pub(crate) fn start(
     let mut span = Span::none();
     let started = settings.guard(Diagnostic::ProviderPanicked, || {
         let others;
-        (span, others) = new_span(callsite, name, attributes);
+        (span, others) = new_span(callsite, name, attributes, is_root);
         span.set_parent(parent.clone()).ok()?;
         for attribute in others {
             span.set_attribute(attribute.key.clone(), attribute.value.clone());
@@ -74,6 +76,7 @@ fn new_span<'a>(
     callsite: &'static Callsite,
     name: &'a str,
     attributes: &'a [KeyValue],
+    is_root: bool,
 ) -> (Span, Vec<&'a KeyValue>) {
     let mut texts = [None; FIELDS.len()];
     let mut numbers = [None; FIELDS.len()];
@@ -109,7 +112,7 @@ fn new_span<'a>(
             _ => None,
         };
     }
-    (callsite.new_span(&values, innermost::is_detached()), others)
+    (callsite.new_span(&values, is_root || innermost::is_detached()), others)
 }
 
 /// Closes a span: layers do their last work on it, unless others keep it.

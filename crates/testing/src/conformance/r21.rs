@@ -102,7 +102,7 @@ async fn values_that_are_not_text_are_left_out<B: Broker>() {
 /// Asserts that the process span of a single message has the ids that its link has, that samplers see
 /// them, and that no other span has them.
 async fn ids_of_the_creation_context<B: Broker>() {
-    for parent in [ProcessParent::Ambient, ProcessParent::CreationContext] {
+    for parent in [ProcessParent::Ambient, ProcessParent::CreationContext, ProcessParent::Root] {
         let sampler = SeenBySampler::new(SamplingDecision::RecordAndSample);
         let telemetry = Telemetry::builder().with_sampler(sampler.clone());
         let scene = Scene::<B>::on(telemetry, |builder| {
@@ -110,7 +110,8 @@ async fn ids_of_the_creation_context<B: Broker>() {
         })
         .await;
         // Without a creation context there are no ids.
-        scene.receive_foreign(order()).await.as_received().process(async {}).await;
+        let message = scene.receive_foreign(order()).await;
+        scene.within("loop", message.as_received().process(async {})).await;
         let message = order().with_headers([("traceparent", foreign(1))]);
         let message = scene.receive_foreign(message).await;
         scene.within("loop", message.as_received().process(async {})).await;

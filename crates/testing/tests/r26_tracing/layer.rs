@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use futures::FutureExt as _;
@@ -12,7 +12,7 @@ use opentelemetry::{
     trace::{SpanKind, Status, TraceContextExt as _, TracerProvider as _},
 };
 use opentelemetry_sdk::trace::SamplingDecision;
-use otel_messaging_core::{Batch, ErrorType, Failure, Instrumentation, semconv};
+use otel_messaging_core::{Batch, ErrorType, Failure, Instrumentation, ProcessParent, semconv};
 use otel_messaging_testing::{
     attributes::any,
     faults::Panics,
@@ -20,8 +20,15 @@ use otel_messaging_testing::{
     telemetry::{SeenBySampler, Telemetry},
     toy::{Broker, Consumer, Producer, Record},
 };
-use tracing::{Dispatch, Instrument as _, dispatcher, error, info, info_span};
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing::{
+    Dispatch, Instrument as _, Subscriber, dispatcher, error, info, info_span,
+    span::{Attributes, Id},
+};
+use tracing_subscriber::{
+    Layer,
+    layer::{self, SubscriberExt as _},
+    registry::LookupSpan,
+};
 
 use crate::stage::{Stage, events, is_of_layer, the};
 
@@ -113,6 +120,39 @@ async fn the_sampler_sees_links_and_attributes() {
     }
 }
 
+/// A root of its trace is one for subscribers too: a log inside it does not name the spans around.
+#[tokio::test]
+async fn a_root_has_no_parent_in_the_subscriber() {
+    for (choice, expected) in
+        [(ProcessParent::Ambient, Some("worker")), (ProcessParent::Root, None)]
+    {
+        let stage =
+            Stage::with(true, Telemetry::new(), |builder| builder.with_process_parent(choice));
+        let parents = Parents::default();
+        let subscriber = tracing_subscriber::registry().with(stage.layer()).with(parents.clone());
+        let _default = dispatcher::set_default(&Dispatch::new(subscriber));
+        let order = stage.order().await;
+        let batch: Batch<_> = [stage.order().await].into_iter().collect();
+        let worker = info_span!("worker");
+        order.process(async {}).instrument(worker.clone()).await;
+        batch.process(async {}).instrument(worker).await;
+        assert_eq!(*parents.0.lock().unwrap(), [expected; 2], "{choice:?}");
+    }
+}
+
+/// Keeps the name of the parent of each process span.
+#[derive(Clone, Default)]
+struct Parents(Arc<Mutex<Vec<Option<&'static str>>>>);
+
+impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Parents {
+    fn on_new_span(&self, _: &Attributes<'_>, id: &Id, context: layer::Context<'_, S>) {
+        let span = context.span(id).unwrap();
+        if span.name() == "process" {
+            self.0.lock().unwrap().push(span.parent().map(|parent| parent.name()));
+        }
+    }
+}
+
 /// Only the layer has a provider: there is no global one.
 #[tokio::test]
 async fn process_spans_need_no_other_provider() {
@@ -177,12 +217,12 @@ fn a_panic_in_the_layer_never_reaches_the_handler() {
 /// A layer of its own that panics when spans are entered or closed.
 struct Hostile;
 
-impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Hostile {
-    fn on_enter(&self, _: &tracing::span::Id, _: tracing_subscriber::layer::Context<'_, S>) {
+impl<S: Subscriber> Layer<S> for Hostile {
+    fn on_enter(&self, _: &Id, _: layer::Context<'_, S>) {
         panic!("this layer panics, as the test wants");
     }
 
-    fn on_close(&self, _: tracing::span::Id, _: tracing_subscriber::layer::Context<'_, S>) {
+    fn on_close(&self, _: Id, _: layer::Context<'_, S>) {
         panic!("this layer panics, as the test wants");
     }
 }
