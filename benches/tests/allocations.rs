@@ -66,7 +66,7 @@ fn a_receive_allocates_the_link_too() {
 #[test]
 fn a_process_allocates_its_context_too() {
     let record = Record::incoming().with_offset(42);
-    let expected = enabled(5, 5);
+    let expected = enabled(4, 5);
     assert_allocations("process", expected, |instrumenter| ours::process(instrumenter, &record));
     assert_allocations("process, future", expected, |instrumenter| {
         ours::process_async(instrumenter, &record);

@@ -1,6 +1,7 @@
 //! The telemetry of one producer or consumer.
 
 use std::{
+    ops::Deref,
     sync::{Arc, OnceLock},
     time::{Duration, Instant, SystemTime},
 };
@@ -10,9 +11,12 @@ use opentelemetry::{Context, KeyValue, trace::SpanContext};
 use crate::{
     CreationContext, Instrumentation, ReceiveSpans, System,
     client::{AttributeValue, Message, NotInjected, OutgoingMessage},
-    options::{diagnostics::Diagnostic, settings::Settings},
+    options::diagnostics::Diagnostic,
     semconv,
-    span::{facts::Facts, innermost, interned::Attribute, providers::Providers, target::Targets},
+    span::{
+        facts::Facts, innermost, interned::Attribute, providers::Providers, target::Targets,
+        telemetry::Telemetry,
+    },
 };
 
 /// The telemetry of one producer or consumer: what all its operations have in common, and where
@@ -137,12 +141,12 @@ impl InstrumenterBuilder {
     #[must_use = "the instrumenter is what the builder is for"]
     pub fn build(self, instrumentation: &Instrumentation) -> Instrumenter {
         Instrumenter(instrumentation.settings().map(|settings| {
+            let settings = Arc::clone(settings);
             Arc::new(Inner {
-                settings: Arc::clone(settings),
+                telemetry: Arc::new(Telemetry { settings, providers: Providers::default() }),
                 facts: self.0,
                 targets: Targets::default(),
                 learned: OnceLock::new(),
-                providers: Providers::default(),
             })
         }))
     }
@@ -151,11 +155,18 @@ impl InstrumenterBuilder {
 /// The state behind the handles of one producer or consumer.
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) facts: Facts,
     pub(crate) targets: Targets,
     pub(crate) learned: OnceLock<KeyValue>,
-    pub(crate) providers: Providers,
+}
+
+impl Deref for Inner {
+    type Target = Telemetry;
+
+    fn deref(&self) -> &Telemetry {
+        &self.telemetry
+    }
 }
 
 impl Inner {

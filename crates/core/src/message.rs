@@ -11,6 +11,8 @@ pub(crate) mod message;
 pub(crate) mod message_context;
 pub(crate) mod message_view;
 pub(crate) mod outcome;
+#[cfg(feature = "otel")]
+pub(crate) mod progress;
 pub(crate) mod received;
 pub(crate) mod stored;
 pub(crate) mod system;

@@ -18,6 +18,7 @@ pub(crate) mod start;
 #[cfg(feature = "tracing")]
 pub(crate) mod subscriber;
 pub(crate) mod target;
+pub(crate) mod telemetry;
 
 #[cfg(not(feature = "tracing"))]
 pub(crate) use self::no_subscriber::{self as innermost, self as subscriber};

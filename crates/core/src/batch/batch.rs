@@ -115,21 +115,20 @@ mod process {
             };
             let members = Members { count: self.messages.len(), common: &common, links: &links };
             let subject = Subject::Batch(&members);
-            let mut start = Start::new(inner, Operation::PROCESS, subject, true);
             let root = is_root.then(|| without_span(&ambient));
-            if is_root {
-                start.set_root();
-            }
-            let state = start.begin(root.as_ref().unwrap_or(&ambient));
+            let start = Start::new(inner, Operation::PROCESS, subject, true);
+            let state = start.and_then(|mut start| {
+                if is_root {
+                    start.set_root();
+                }
+                start.begin(root.as_ref().unwrap_or(&ambient))
+            });
             let own = state.as_ref().and_then(OperationState::span_context);
             let is_first = |message: &&Received<_>| message.context.count(own.as_ref());
             let first_times = messages().filter(is_first).count() as u64;
             let Some(mut state) = state else { return ActiveOperation::none() };
             state.count(first_times);
-            state.work_in(|span| match span {
-                Some(span) => ambient.with_span(span),
-                None => ambient.clone(),
-            });
+            state.work_in(&ambient, || ambient.clone());
             ActiveOperation::running(Some(state))
         }
     }

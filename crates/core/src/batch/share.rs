@@ -47,12 +47,12 @@ impl Share {
 /// The operation of a batch, and which of its messages failed so far.
 #[derive(Debug)]
 pub(crate) struct SharedOperation {
-    operation: Option<OperationState>,
+    operation: Option<OperationState<'static>>,
     results: Mutex<Results>,
 }
 
 impl SharedOperation {
-    pub(crate) fn new(operation: OperationState) -> Self {
+    pub(crate) fn new(operation: OperationState<'static>) -> Self {
         Self { operation: Some(operation), results: Mutex::default() }
     }
 }

@@ -31,7 +31,7 @@ enum State {
     None,
     /// Neither span nor metrics: the application works in this context.
     Context(Context),
-    Running(OperationState),
+    Running(OperationState<'static>),
     /// One message of a batch that is sent.
     Share(Share),
 }
@@ -46,8 +46,8 @@ impl ActiveOperation {
         Self(State::Context(context))
     }
 
-    pub(crate) fn running(state: Option<OperationState>) -> Self {
-        Self(state.map_or(State::None, State::Running))
+    pub(crate) fn running(state: Option<OperationState<'_>>) -> Self {
+        Self(state.map_or(State::None, |state| State::Running(state.into_owned())))
     }
 
     pub(crate) const fn share(share: Share) -> Self {
@@ -59,7 +59,7 @@ impl ActiveOperation {
         Self(mem::replace(&mut self.0, State::None))
     }
 
-    fn running_mut(&mut self) -> Option<&mut OperationState> {
+    fn running_mut(&mut self) -> Option<&mut OperationState<'static>> {
         match &mut self.0 {
             State::Running(state) => Some(state),
             State::None | State::Context(_) | State::Share(_) => None,

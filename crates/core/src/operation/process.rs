@@ -1,9 +1,9 @@
 //! Processing: the application works on a message.
 
-use opentelemetry::{global::BoxedSpan, trace::TraceContextExt};
+use opentelemetry::trace::TraceContextExt;
 
 use crate::{
-    ActiveOperation, Operation, ProcessParent, Received,
+    ActiveOperation, MessageView, Operation, ProcessParent, Received,
     client::Message,
     span::{
         ambient::without_span,
@@ -25,9 +25,11 @@ impl<M: Message> Received<M> {
         let ambient = creation.bring_baggage(ambient);
         let has_ambient = ambient.span().span_context().is_valid();
         let subject = Subject::Message(self.get_ref());
-        let mut start = Start::new(inner, Operation::PROCESS, subject, true);
-        start.link_creation(creation.span_context());
-        let choice = inner.settings.process_parent(|| start.view());
+        let view = || {
+            let message = self.get_ref();
+            MessageView::of(Operation::PROCESS, Some(message.destination()), message)
+        };
+        let choice = inner.settings.process_parent(view);
         let in_creation = || ambient.with_remote_span_context(creation.span_context().clone());
         let other_parent = match choice {
             ProcessParent::Root => Some(without_span(&ambient)),
@@ -37,26 +39,30 @@ impl<M: Message> Received<M> {
             }
             _ => None,
         };
-        if other_parent.is_some() {
-            start.link(ambient.span().span_context());
-        }
-        if choice == ProcessParent::Root {
-            start.set_root();
-        }
-        let state = start.begin(other_parent.as_ref().unwrap_or(&ambient));
+        let start = Start::new(inner, Operation::PROCESS, subject, true);
+        let state = start.and_then(|mut start| {
+            start.link_creation(creation.span_context());
+            if other_parent.is_some() {
+                start.link(ambient.span().span_context());
+            }
+            if choice == ProcessParent::Root {
+                start.set_root();
+            }
+            start.begin(other_parent.as_ref().unwrap_or(&ambient))
+        });
         let own = state.as_ref().and_then(OperationState::span_context);
         let is_first = self.context.count(own.as_ref());
-        let context = |span: Option<BoxedSpan>| match span {
-            Some(span) => ambient.with_span(span),
-            // Without a span of its own, the message's context is propagated.
-            None if creation.is_valid() && (!has_ambient || other_parent.is_some()) => {
+        // Without a span of its own, the message's context is propagated.
+        let without_span = || {
+            if creation.is_valid() && (!has_ambient || other_parent.is_some()) {
                 in_creation()
+            } else {
+                ambient.clone()
             }
-            None => ambient.clone(),
         };
-        let Some(mut state) = state else { return ActiveOperation::in_context(context(None)) };
+        let Some(mut state) = state else { return ActiveOperation::in_context(without_span()) };
         state.count(u64::from(is_first));
-        state.work_in(context);
+        state.work_in(&ambient, without_span);
         ActiveOperation::running(Some(state))
     }
 }

@@ -48,11 +48,12 @@ impl Instrumenter {
             collect_links(batch.len(), skip, links)
         };
         let members = Members { count: batch.len(), common: &common, links: &links };
-        let mut start = Start::new(inner, operation, Subject::Batch(&members), is_wanted);
-        start.set_started(clock.0.unwrap_or_default());
-        start.set_messages(batch.len() as u64);
-        if let Some(mut state) = start.begin(&ambient) {
-            state.end(None);
+        if let Some(mut start) = Start::new(inner, operation, Subject::Batch(&members), is_wanted) {
+            start.set_started(clock.0.unwrap_or_default());
+            start.set_messages(batch.len() as u64);
+            if let Some(mut state) = start.begin(&ambient) {
+                state.end(None);
+            }
         }
         for message in messages() {
             message.context.count(None);
@@ -71,7 +72,7 @@ impl Instrumenter {
         let Some(ambient) = inner.ambient() else { return };
         let is_wanted = inner.settings.receive_spans != ReceiveSpans::None;
         let subject = Subject::Destination(destination);
-        let mut start = Start::new(inner, operation, subject, is_wanted);
+        let Some(mut start) = Start::new(inner, operation, subject, is_wanted) else { return };
         start.set_started(clock.0.unwrap_or_default());
         start.set_messages(0);
         if let Some(mut state) = start.begin(&ambient) {
@@ -88,11 +89,12 @@ impl<M: Message> Received<M> {
         let Some(ambient) = inner.ambient() else { return };
         let is_wanted = inner.settings.receive_spans == ReceiveSpans::All;
         let subject = Subject::Message(self.get_ref());
-        let mut start = Start::new(inner, operation, subject, is_wanted);
-        start.set_started(clock.0.unwrap_or_default());
-        start.link(self.creation_context().span_context());
-        if let Some(mut state) = start.begin(&ambient) {
-            state.end(None);
+        if let Some(mut start) = Start::new(inner, operation, subject, is_wanted) {
+            start.set_started(clock.0.unwrap_or_default());
+            start.link(self.creation_context().span_context());
+            if let Some(mut state) = start.begin(&ambient) {
+                state.end(None);
+            }
         }
         self.context.count(None);
     }

@@ -1,7 +1,5 @@
 //! Sending: which spans start, and which context a message carries away.
 
-use std::sync::Arc;
-
 use opentelemetry::{
     Context,
     trace::{Link, SpanContext, TraceContextExt},
@@ -49,10 +47,12 @@ impl Instrumenter {
         }
         let Some(inner) = &self.0 else { return ActiveOperation::none() };
         let Some(ambient) = inner.ambient() else { return ActiveOperation::none() };
-        let mut start = Start::new(inner, operation, Subject::Message(message), true);
-        start.set_client();
-        start.link(creation.span_context());
-        let state = start.begin(&ambient);
+        let start = Start::new(inner, operation, Subject::Message(message), true);
+        let state = start.and_then(|mut start| {
+            start.set_client();
+            start.link(creation.span_context());
+            start.begin(&ambient)
+        });
         inner.inject(creation.span_context(), &creation.to_context(), message);
         ActiveOperation::running(state)
     }
@@ -75,28 +75,26 @@ impl Instrumenter {
             Some(inner) if !messages.is_empty() => inner.send_batch(operation, messages),
             _ => None,
         };
-        Shares::new(state, messages.len())
+        Shares::new(state.map(OperationState::into_owned), messages.len())
     }
 }
 
 impl Inner {
-    fn send<M: OutgoingMessage>(
-        self: &Arc<Self>,
-        operation: Operation,
-        message: &mut M,
-    ) -> ActiveOperation {
+    fn send<M: OutgoingMessage>(&self, operation: Operation, message: &mut M) -> ActiveOperation {
         let Some(ambient) = self.ambient() else { return ActiveOperation::none() };
         let existing = self.existing_context(message, &ambient);
-        let mut start = Start::new(self, operation, Subject::Message(message), true);
-        match &existing {
-            Existing::Kept(creation) => {
-                start.set_client();
-                start.link(creation);
+        let start = Start::new(self, operation, Subject::Message(message), true);
+        let mut state = start.and_then(|mut start| {
+            match &existing {
+                Existing::Kept(creation) => {
+                    start.set_client();
+                    start.link(creation);
+                }
+                Existing::Replaced(creation) => start.link(creation),
+                Existing::None => {}
             }
-            Existing::Replaced(creation) => start.link(creation),
-            Existing::None => {}
-        }
-        let mut state = start.begin(&ambient);
+            start.begin(&ambient)
+        });
         if !matches!(existing, Existing::Kept(_)) {
             self.inject_own(state.as_ref(), &ambient, message);
         }
@@ -107,10 +105,10 @@ impl Inner {
     }
 
     fn send_batch<M: OutgoingMessage>(
-        self: &Arc<Self>,
+        &self,
         operation: Operation,
         messages: &mut [M],
-    ) -> Option<OperationState> {
+    ) -> Option<OperationState<'_>> {
         let ambient = self.ambient()?;
         let wants_span = self.providers.may_want_span(&self.settings);
         let started = Started::now(wants_span, self.providers.may_measure(&self.settings));
@@ -123,13 +121,15 @@ impl Inner {
         };
         let common = Common::of(operation.operation_type(), &*messages, wants_span);
         let members = Members { count: messages.len(), common: &common, links: &links };
-        let mut start = Start::new(self, operation, Subject::Batch(&members), true);
-        start.set_started(started);
-        start.set_messages(messages.len() as u64);
-        if !carries_own {
-            start.set_client();
-        }
-        let state = start.begin(&ambient);
+        let start = Start::new(self, operation, Subject::Batch(&members), true);
+        let state = start.and_then(|mut start| {
+            start.set_started(started);
+            start.set_messages(messages.len() as u64);
+            if !carries_own {
+                start.set_client();
+            }
+            start.begin(&ambient)
+        });
         for (message, created) in messages.iter_mut().zip(&created) {
             if created.carries_send_span {
                 self.inject_own(state.as_ref(), &ambient, message);
@@ -139,7 +139,7 @@ impl Inner {
     }
 
     /// Creates one message of a batch.
-    fn create<M: OutgoingMessage>(self: &Arc<Self>, message: &mut M, ambient: &Context) -> Created {
+    fn create<M: OutgoingMessage>(&self, message: &mut M, ambient: &Context) -> Created {
         let existing = self.existing_context(message, ambient);
         let replaced = match existing {
             Existing::Kept(creation) => {
@@ -153,11 +153,13 @@ impl Inner {
             let link = replaced.map(Link::with_context);
             return Created { link, carries_send_span: true };
         }
-        let mut start = Start::new(self, Operation::CREATE, Subject::Message(message), true);
-        if let Some(replaced) = &replaced {
-            start.link(replaced);
-        }
-        let state = start.begin(ambient);
+        let start = Start::new(self, Operation::CREATE, Subject::Message(message), true);
+        let state = start.and_then(|mut start| {
+            if let Some(replaced) = &replaced {
+                start.link(replaced);
+            }
+            start.begin(ambient)
+        });
         self.inject_own(state.as_ref(), ambient, message);
         let own = state.as_ref().and_then(OperationState::own_span_context).cloned();
         if let Some(mut state) = state {
@@ -190,7 +192,7 @@ impl Inner {
     /// Writes the operation's context into a message; without a span of its own, the ambient one.
     fn inject_own<M: OutgoingMessage>(
         &self,
-        state: Option<&OperationState>,
+        state: Option<&OperationState<'_>>,
         ambient: &Context,
         message: &mut M,
     ) {

@@ -16,7 +16,9 @@ impl<M: Message> Received<M> {
         let Some(ambient) = inner.ambient() else { return ActiveOperation::none() };
         let is_wanted = inner.settings.settle_spans;
         let subject = Subject::Message(self.get_ref());
-        let mut start = Start::new(inner, operation, subject, is_wanted);
+        let Some(mut start) = Start::new(inner, operation, subject, is_wanted) else {
+            return ActiveOperation::none();
+        };
         start.link(self.creation_context().span_context());
         let processed_by = (start.wants_span() && !ambient.span().span_context().is_valid())
             .then(|| self.context.processed_by())
@@ -37,8 +39,8 @@ impl Instrumenter {
     ) -> ActiveOperation {
         let Some(inner) = &self.0 else { return ActiveOperation::none() };
         let Some(ambient) = inner.ambient() else { return ActiveOperation::none() };
-        let subject = Subject::Destination(destination);
-        let mut start = Start::new(inner, operation, subject, inner.settings.settle_spans);
-        ActiveOperation::running(start.begin(&ambient))
+        let is_wanted = inner.settings.settle_spans;
+        let start = Start::new(inner, operation, Subject::Destination(destination), is_wanted);
+        ActiveOperation::running(start.and_then(|mut start| start.begin(&ambient)))
     }
 }

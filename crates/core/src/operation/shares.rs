@@ -23,7 +23,7 @@ pub struct Shares {
 
 impl Shares {
     /// Splits `operation` into one share for each of `count` messages.
-    pub(crate) fn new(operation: Option<OperationState>, count: usize) -> Self {
+    pub(crate) fn new(operation: Option<OperationState<'static>>, count: usize) -> Self {
         let batch = operation.map(|operation| Arc::new(SharedOperation::new(operation)));
         Self { batch, next: 0, count }
     }

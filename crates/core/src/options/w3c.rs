@@ -60,7 +60,7 @@ fn hex(bytes: [u8; 32]) -> [u8; 64] {
     for (byte, pair) in bytes.into_iter().zip(digits.as_chunks_mut().0) {
         let byte = u16::from(byte);
         let values = byte >> 4 | (byte & 0x0f) << 8;
-        let letters = (values + 0x7676 & 0x8080) >> 7;
+        let letters = ((values + 0x7676) & 0x8080) >> 7;
         *pair = (values + u16::from_le_bytes([b'0'; 2]) + letters * GAP).to_le_bytes();
     }
     digits

@@ -1,6 +1,6 @@
 //! How an operation ends: span and metrics end together, with the same duration and error.
 
-use std::{mem, sync::Arc, thread, time::SystemTime};
+use std::{mem, thread, time::SystemTime};
 
 use opentelemetry::{
     Context, KeyValue,
@@ -10,10 +10,10 @@ use opentelemetry::{
 
 use crate::{
     ErrorType, Failure, OperationType,
-    instrumenter::{Inner, Started},
+    instrumenter::Started,
     options::diagnostics::Diagnostic,
     semconv,
-    span::{innermost, metrics::Messages, subscriber, target::Target},
+    span::{innermost, metrics::Messages, subscriber, target::Shared, telemetry::Telemetry},
 };
 
 /// Failed messages of one batch that get an event: the default limit of SDKs.
@@ -21,9 +21,8 @@ const MAX_FAILURE_EVENTS: usize = 128;
 
 /// An operation that runs: its span, its clock and its metrics.
 #[derive(Debug)]
-pub(crate) struct OperationState {
-    inner: Arc<Inner>,
-    target: Arc<Target>,
+pub(crate) struct OperationState<'a> {
+    target: Shared<'a>,
     partition: Option<u32>,
     span: OwnSpan,
     is_recording: bool,
@@ -112,10 +111,9 @@ impl OwnSpan {
     }
 }
 
-impl OperationState {
+impl<'a> OperationState<'a> {
     pub(crate) fn new(
-        inner: Arc<Inner>,
-        target: Arc<Target>,
+        target: Shared<'a>,
         partition: Option<u32>,
         span: OwnSpan,
         is_recording: bool,
@@ -123,7 +121,6 @@ impl OperationState {
         messages: u64,
     ) -> Self {
         Self {
-            inner,
             target,
             partition,
             span,
@@ -135,6 +132,11 @@ impl OperationState {
             has_ended: false,
             subscriber_span: None,
         }
+    }
+
+    /// Makes an operation that may outlive the call which started it.
+    pub(crate) fn into_owned(self) -> OperationState<'static> {
+        OperationState { target: self.target.into_owned(), ..self }
     }
 
     /// Makes the operation's span one of `tracing`, in whose context the application works.
@@ -180,11 +182,16 @@ impl OperationState {
         }
     }
 
-    /// Has the application work in the context that `make` makes of the span, if there is one.
-    pub(crate) fn work_in(&mut self, make: impl FnOnce(Option<BoxedSpan>) -> Context) {
+    /// Has the application work in `ambient` with the operation's span, or in what `without_span`
+    /// makes.
+    pub(crate) fn work_in(&mut self, ambient: &Context, without_span: impl FnOnce() -> Context) {
         self.span = match mem::replace(&mut self.span, OwnSpan::None) {
-            OwnSpan::Alone(span) => OwnSpan::Current(make(Some(span))),
-            OwnSpan::None => OwnSpan::WithoutSpan(make(None)),
+            OwnSpan::Alone(span) if self.is_recording => OwnSpan::Current(ambient.with_span(span)),
+            // Of a span that does not record, nothing but its context is needed.
+            OwnSpan::Alone(span) => {
+                OwnSpan::Current(ambient.with_remote_span_context(span.span_context().clone()))
+            }
+            OwnSpan::None => OwnSpan::WithoutSpan(without_span()),
             // A span of `tracing` is in its context from the start.
             working => working,
         };
@@ -196,15 +203,15 @@ impl OperationState {
         let _entered = self
             .subscriber_span
             .as_ref()
-            .map(|span| subscriber::Entered::new(span, &self.inner.settings));
+            .map(|span| subscriber::Entered::new(span, &self.target.telemetry.settings));
         innermost::in_scope(context.clone(), work)
     }
 
     pub(crate) fn set_attribute(&mut self, attribute: KeyValue) {
         if self.is_recording {
-            let Self { inner, span, .. } = self;
+            let Self { target, span, .. } = self;
             let set = || span.set_attribute(attribute);
-            inner.settings.guard(Diagnostic::ProviderPanicked, set);
+            target.telemetry.settings.guard(Diagnostic::ProviderPanicked, set);
         }
     }
 
@@ -243,12 +250,12 @@ impl OperationState {
         self.has_ended = true;
         let elapsed = self.started.elapsed();
         let failure = failure.map(|mut failure| {
-            failure.error_type = self.inner.settings.error_type(failure.error_type);
+            failure.error_type = self.target.telemetry.settings.error_type(failure.error_type);
             failure
         });
         let messages = self.counted(failure.as_ref());
-        let Self { inner, target, partition, span, started, .. } = self;
-        let Inner { settings, providers, .. } = &**inner;
+        let Self { target, partition, span, started, .. } = self;
+        let Telemetry { settings, providers } = &*target.telemetry;
         if started.instant.is_some()
             && let Some(instruments) = providers.known_instruments()
         {
@@ -269,7 +276,7 @@ impl OperationState {
             });
         }
         if let Some(span) = self.subscriber_span.take() {
-            subscriber::close(&self.inner.settings, span);
+            subscriber::close(settings, span);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
     instrumenter::{Inner, Started},
     options::diagnostics::Diagnostic,
     semconv,
-    span::{end::OwnSpan, opt_in::opt_in_attributes},
+    span::{end::OwnSpan, opt_in::opt_in_attributes, telemetry::Telemetry},
 };
 
 /// The messages of an operation on several of them.
@@ -187,7 +187,8 @@ pub(crate) fn overflow_links(
             links: Some(links),
             events: None,
         };
-        let Inner { settings, facts, providers, .. } = inner;
+        let Inner { telemetry, facts, .. } = inner;
+        let Telemetry { settings, providers } = &**telemetry;
         if let Some(mut child) = providers.start_span(settings, facts.system, builder, &parent) {
             settings.guard(Diagnostic::ProviderPanicked, || child.end_with_timestamp(time));
         }

@@ -1,6 +1,6 @@
 //! How an operation starts: everything that a span has at its start is decided here.
 
-use std::{mem, sync::Arc};
+use std::mem;
 
 use opentelemetry::{
     Context, KeyValue,
@@ -20,6 +20,7 @@ use crate::{
         opt_in::opt_in_attributes,
         subscriber::{self, Attempt},
         target::Target,
+        telemetry::Telemetry,
     },
 };
 
@@ -55,13 +56,15 @@ impl<'a> Subject<'a> {
 }
 
 /// An operation that is about to start.
-pub(crate) struct Start<'a> {
-    inner: &'a Arc<Inner>,
+#[expect(clippy::struct_excessive_bools, reason = "each is decided by itself")]
+pub(crate) struct Start<'a, 'm> {
+    inner: &'a Inner,
     operation: Operation,
-    subject: Subject<'a>,
-    destination: Option<Destination<'a>>,
+    subject: Subject<'m>,
+    destination: Option<Destination<'m>>,
     wants_span: bool,
     is_root: bool,
+    is_measured: bool,
     kind: SpanKind,
     links: Vec<Link>,
     /// Whether the first link is to the creation context of the one message that is processed.
@@ -73,47 +76,48 @@ pub(crate) struct Start<'a> {
     started: Option<Started>,
 }
 
-impl<'a> Start<'a> {
-    /// Decides whether the operation has a span: only then is the rest worth its cost.
+impl<'a, 'm> Start<'a, 'm> {
+    /// Decides whether the operation has a span, and whether it is measured: only then is the rest
+    /// worth its cost. Returns `None` if neither.
     pub(crate) fn new(
-        inner: &'a Arc<Inner>,
+        inner: &'a Inner,
         operation: Operation,
-        subject: Subject<'a>,
+        subject: Subject<'m>,
         is_wanted: bool,
-    ) -> Self {
+    ) -> Option<Self> {
+        let Telemetry { settings, providers } = &*inner.telemetry;
+        let wants_span = is_wanted && providers.wants_span(settings, operation.operation_type());
+        let is_measured = providers.instruments(settings, inner.facts.system).is_some();
+        if !wants_span && !is_measured {
+            return None;
+        }
         let destination = subject.destination();
-        let wants_span = is_wanted
-            && inner.providers.wants_span(&inner.settings, operation.operation_type())
-            && inner.settings.passes(|| subject.view(operation, destination));
+        let wants_span = wants_span && settings.passes(|| subject.view(operation, destination));
         // Conventions, "Span kind". A send is a PRODUCER if messages carry its own context.
         let kind = match operation.operation_type() {
             OperationType::Create | OperationType::Send => SpanKind::Producer,
             OperationType::Receive | OperationType::Settle => SpanKind::Client,
             OperationType::Process => SpanKind::Consumer,
         };
-        Self {
+        Some(Self {
             inner,
             operation,
             subject,
             destination,
             wants_span,
             is_root: false,
+            is_measured,
             kind,
             links: Vec::new(),
             links_creation: false,
             linked: 0,
             messages: 1,
             started: None,
-        }
+        })
     }
 
     pub(crate) const fn wants_span(&self) -> bool {
         self.wants_span
-    }
-
-    /// Shows the operation to a hook.
-    pub(crate) fn view(&self) -> MessageView<'a> {
-        self.subject.view(self.operation, self.destination)
     }
 
     /// Makes a send span a CLIENT: its messages carry other contexts than its own.
@@ -152,11 +156,10 @@ impl<'a> Start<'a> {
         }
     }
 
-    /// Starts the operation. Returns `None` if it has neither a span nor metrics.
-    pub(crate) fn begin(&mut self, parent: &Context) -> Option<OperationState> {
-        let inner = self.inner;
-        let is_measured =
-            inner.providers.instruments(&inner.settings, inner.facts.system).is_some();
+    /// Starts the operation. Returns `None` if a filter left it without a span, and it has no
+    /// metrics.
+    pub(crate) fn begin(&mut self, parent: &Context) -> Option<OperationState<'a>> {
+        let (inner, is_measured) = (self.inner, self.is_measured);
         if !self.wants_span && !is_measured {
             return None;
         }
@@ -164,8 +167,8 @@ impl<'a> Start<'a> {
         let started = self
             .started
             .unwrap_or_else(|| Started::now(self.wants_span && is_measured, is_measured));
-        let (settings, facts) = (&inner.settings, &inner.facts);
-        let target = inner.targets.find(self.operation, self.destination.as_ref(), facts, settings);
+        let settings = &inner.settings;
+        let target = inner.target(self.operation, self.destination.as_ref());
         let partition = self.destination.and_then(|destination| destination.partition());
         let mut span = OwnSpan::None;
         let mut subscriber_span = None;
@@ -189,10 +192,9 @@ impl<'a> Start<'a> {
                 overflow_links(inner, members, self.linked, &own, started);
             }
         }
-        let inner = Arc::clone(inner);
         let messages = self.messages;
         let mut state =
-            OperationState::new(inner, target, partition, span, is_recording, started, messages);
+            OperationState::new(target, partition, span, is_recording, started, messages);
         if let Some(span) = subscriber_span {
             state.set_subscriber_span(span);
         }
@@ -201,7 +203,8 @@ impl<'a> Start<'a> {
 
     /// Collects the attributes that samplers should see.
     fn attributes(&self, target: &Target, partition: Option<u32>) -> Vec<KeyValue> {
-        let Inner { settings, facts, .. } = &**self.inner;
+        let Inner { telemetry, facts, .. } = self.inner;
+        let settings = &telemetry.settings;
         let mut attributes = Vec::with_capacity(
             target.attributes.len() + facts.span_attributes.len() + LATER_ATTRIBUTES,
         );
@@ -230,7 +233,9 @@ impl<'a> Start<'a> {
                 KeyValue::new(semconv::CREATION_CONTEXT_SPAN_ID, span_id.to_string()),
             ]);
         }
-        if let Some(extra) = settings.extra_attributes(|| self.view()) {
+        if let Some(extra) =
+            settings.extra_attributes(|| self.subject.view(self.operation, self.destination))
+        {
             attributes.extend(extra);
         }
         attributes
@@ -244,7 +249,8 @@ impl<'a> Start<'a> {
         started: Started,
         parent: &Context,
     ) -> OwnSpan {
-        let Inner { settings, facts, providers, .. } = &**self.inner;
+        let Inner { telemetry, facts, .. } = self.inner;
+        let Telemetry { settings, providers } = &**telemetry;
         let links = self.take_links();
         let builder = SpanBuilder {
             name: target.span_name.clone(),
@@ -265,7 +271,7 @@ impl<'a> Start<'a> {
         attributes: &[KeyValue],
         parent: &Context,
     ) -> Attempt {
-        let Inner { settings, providers, .. } = &**self.inner;
+        let Telemetry { settings, providers } = &*self.inner.telemetry;
         if self.operation.operation_type() != OperationType::Process || !settings.subscriber_spans {
             return Attempt::NotRecorded;
         }

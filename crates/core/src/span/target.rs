@@ -4,6 +4,7 @@
 use std::{
     borrow::Cow,
     hash::{BuildHasher, RandomState},
+    ops::Deref,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
@@ -14,13 +15,13 @@ use opentelemetry::KeyValue;
 
 use crate::{
     Destination, Operation,
+    instrumenter::Inner,
     message::destination::Label,
-    options::settings::Settings,
     semconv,
     span::{
-        facts::Facts,
         interned::{self, Attribute},
         metrics::Series,
+        telemetry::Telemetry,
     },
 };
 
@@ -36,6 +37,7 @@ const PARTITION_BLOCKS: usize = 12;
 /// What the spans and the metrics of an operation on a destination have in common.
 #[derive(Debug)]
 pub(crate) struct Target {
+    pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) operation: Operation,
     label: OwnedLabel,
     pub(crate) span_name: Cow<'static, str>,
@@ -44,6 +46,34 @@ pub(crate) struct Target {
     series_attributes: Vec<KeyValue>,
     series: Series,
     partitions: Partitions,
+}
+
+/// A target as an operation holds it. An operation that ends in the call which started it borrows
+/// it, as all threads would write to a reference count.
+#[derive(Debug)]
+pub(crate) enum Shared<'a> {
+    Borrowed(&'a Arc<Target>),
+    Owned(Arc<Target>),
+}
+
+impl Shared<'_> {
+    pub(crate) fn into_owned(self) -> Shared<'static> {
+        Shared::Owned(match self {
+            Self::Borrowed(target) => Arc::clone(target),
+            Self::Owned(target) => target,
+        })
+    }
+}
+
+impl Deref for Shared<'_> {
+    type Target = Target;
+
+    fn deref(&self) -> &Target {
+        match self {
+            Self::Borrowed(target) => target,
+            Self::Owned(target) => target,
+        }
+    }
 }
 
 /// A partition of a target.
@@ -62,7 +92,8 @@ enum OwnedLabel {
 }
 
 impl Target {
-    fn new(operation: Operation, label: Label<'_>, facts: &Facts) -> Self {
+    fn new(operation: Operation, label: Label<'_>, inner: &Inner) -> Self {
+        let facts = &inner.facts;
         let (destination, owned) = match label {
             Label::Name(name) => {
                 (Some((semconv::DESTINATION_NAME, name)), OwnedLabel::Name(name.into()))
@@ -91,6 +122,7 @@ impl Target {
         let kind = operation.operation_type();
         attributes.push(Attribute::Static(semconv::OPERATION_TYPE, kind.as_str()));
         Self {
+            telemetry: Arc::clone(&inner.telemetry),
             operation,
             label: owned,
             span_name,
@@ -186,48 +218,50 @@ impl Default for Targets {
     }
 }
 
-impl Targets {
-    pub(crate) fn find(
+impl Inner {
+    /// Returns the target of an operation on this destination.
+    pub(crate) fn target(
         &self,
         operation: Operation,
         destination: Option<&Destination<'_>>,
-        facts: &Facts,
-        settings: &Settings,
-    ) -> Arc<Target> {
-        let fallback = facts.fallback_destination();
+    ) -> Shared<'_> {
+        let (targets, settings) = (&self.targets, &self.settings);
+        let fallback = self.facts.fallback_destination();
         let label = destination.or(fallback.as_ref()).map_or(Label::None, Destination::label);
-        if let Some(target) = self.get(operation, label) {
+        if let Some(target) = targets.get(operation, label) {
             return target;
         }
-        let Label::Name(name) = label else { return self.add(operation, label, facts) };
+        let Label::Name(name) = label else { return targets.add(operation, label, self) };
         // A new name may have a template, or be past the limit on distinct names.
         if let Some(template) = settings.template(name) {
             let label = Label::Template(&template);
-            self.get(operation, label).unwrap_or_else(|| self.add(operation, label, facts))
+            targets.get(operation, label).unwrap_or_else(|| targets.add(operation, label, self))
         } else if settings.admits(name) {
-            self.add(operation, label, facts)
+            targets.add(operation, label, self)
         } else {
             let label = Label::Unnamed;
-            self.get(operation, label).unwrap_or_else(|| self.add(operation, label, facts))
+            targets.get(operation, label).unwrap_or_else(|| targets.add(operation, label, self))
         }
     }
+}
 
-    fn get(&self, operation: Operation, label: Label<'_>) -> Option<Arc<Target>> {
+impl Targets {
+    fn get(&self, operation: Operation, label: Label<'_>) -> Option<Shared<'_>> {
         let mut chain = self.chain(operation, label);
         while let Some(entry) = chain.get() {
             if entry.target.is(operation, label) {
-                return Some(Arc::clone(&entry.target));
+                return Some(Shared::Borrowed(&entry.target));
             }
             chain = &entry.next;
         }
         None
     }
 
-    fn add(&self, operation: Operation, label: Label<'_>, facts: &Facts) -> Arc<Target> {
-        let target = Arc::new(Target::new(operation, label, facts));
+    fn add(&self, operation: Operation, label: Label<'_>, inner: &Inner) -> Shared<'_> {
+        let target = Arc::new(Target::new(operation, label, inner));
         if self.kept.fetch_add(1, Ordering::Relaxed) >= MAX_TARGETS {
             self.kept.fetch_sub(1, Ordering::Relaxed);
-            return target;
+            return Shared::Owned(target);
         }
         let mut chain = self.chain(operation, label);
         loop {
@@ -236,7 +270,7 @@ impl Targets {
             });
             // Another thread may have added this target or another one meanwhile.
             if entry.target.is(operation, label) {
-                return Arc::clone(&entry.target);
+                return Shared::Borrowed(&entry.target);
             }
             chain = &entry.next;
         }
@@ -284,20 +318,15 @@ mod tests {
     fn a_target_is_built_once_whatever_chain_it_is_in() {
         let instrumenter = Instrumenter::builder(SYSTEM).build(&Instrumentation::builder().build());
         let inner = instrumenter.0.unwrap();
-        let targets = Targets::default();
         // More than there are chains, so that some are shared.
         let names: Vec<_> = (0..2 * CHAINS).map(|number| format!("orders.{number}")).collect();
-        let find = |name| {
-            let destination = Destination::new(name);
-            let settings = &inner.settings;
-            targets.find(Operation::PROCESS, Some(&destination), &inner.facts, settings)
-        };
+        let find = |name| inner.target(Operation::PROCESS, Some(&Destination::new(name)));
         let built: Vec<_> = names.iter().map(|name| find(name)).collect();
         for (name, target) in names.iter().zip(&built) {
             assert_eq!(target.span_name, format!("process {name}"));
-            assert!(Arc::ptr_eq(target, &find(name)));
+            assert_eq!(&raw const **target, &raw const *find(name));
         }
-        let created = targets.get(Operation::CREATE, Label::Name("orders.0"));
+        let created = inner.targets.get(Operation::CREATE, Label::Name("orders.0"));
         assert!(created.is_none(), "another operation is another target");
     }
 
