@@ -64,9 +64,23 @@ macro_rules! received {
             /// instrumentation of `client` says. It has no receive span, and is counted as consumed
             /// when it is processed.
             ///
-            /// `From` uses the default instrumentation and knows nothing of the server.
+            /// [`from_bare`](Self::from_bare) needs no client and knows nothing of the server. `From`
+            /// uses the default instrumentation.
             pub fn wrap(message: $bare, client: &$crate::Client) -> Self {
                 Self::new(client.connection().extract(message))
+            }
+
+            /// Reads the creation context of a message that was made by hand, to test a handler. It
+            /// has no receive span, and is counted as consumed when it is processed.
+            ///
+            /// Build `instrumenter` by
+            /// [`Instrumenter::builder`](::otel_messaging_core::Instrumenter::builder) with
+            /// [`semconv::SYSTEM`]($crate::semconv::SYSTEM).
+            pub fn from_bare(
+                message: $bare,
+                instrumenter: &::otel_messaging_core::Instrumenter,
+            ) -> Self {
+                Self::new($crate::server::extract_by(instrumenter, message, None))
             }
 
             /// Returns the client's own. What is done with it is not instrumented.

@@ -165,7 +165,8 @@ pub(crate) fn extract<M: Readable>(message: M) -> Received<Delivered<M>> {
     extract_by(&DEFAULT, message, None)
 }
 
-fn extract_by<M: Readable>(
+/// Extracts the context of a message by `instrumenter`. `facts` are those of its connection.
+pub(crate) fn extract_by<M: Readable>(
     instrumenter: &Instrumenter,
     bare: M,
     facts: Option<Arc<Facts>>,

@@ -13,10 +13,7 @@ use otel_messaging_lapin::{
     options::{
         BasicAckOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions, BasicRejectOptions,
     },
-    otel::{
-        Batch, CreationContext, Instrumentation, InstrumentationBuilder, Instrumenter, Propagation,
-        semconv as core,
-    },
+    otel::{Batch, CreationContext, InstrumentationBuilder, Instrumenter, semconv as core},
     semconv,
     types::{AMQPValue, DecimalValue, FieldArray, FieldTable, LongString},
 };
@@ -37,11 +34,9 @@ fn instrumenter(
     telemetry: &Telemetry,
     choose: impl FnOnce(InstrumentationBuilder) -> InstrumentationBuilder,
 ) -> Instrumenter {
-    let builder = Instrumentation::builder()
-        .with_tracer_provider(telemetry.tracer_provider())
-        .with_meter_provider(telemetry.meter_provider())
-        .with_propagator(Propagation::TraceContextAndBaggage);
-    Instrumenter::builder(semconv::SYSTEM).server("::1", Some(5672)).build(&choose(builder).build())
+    Instrumenter::builder(semconv::SYSTEM)
+        .server("::1", Some(5672))
+        .build(&choose(telemetry.instrumentation()).build())
 }
 
 fn mock(exchange: &str, routing_key: &str, headers: FieldTable) -> bare::message::Delivery {

@@ -37,6 +37,10 @@
     any(not(doctest), all(feature = "rdkafka", feature = "tokio")),
     doc = include_str!("../docs/feature-flag.md")
 )]
+#![cfg_attr(
+    any(not(doctest), all(feature = "otel", feature = "async-nats")),
+    doc = include_str!("../docs/testing.md")
+)]
 #![doc = include_str!("../docs/changes.md")]
 #![doc = include_str!("../docs/security.md")]
 #![doc = include_str!("../docs/troubleshooting.md")]

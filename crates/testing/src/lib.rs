@@ -41,9 +41,10 @@
 //! ]);
 //! ```
 //!
-//! An application that makes other spans too, or that does not want to repeat all attributes,
-//! asserts a part. [`assert_includes`](telemetry::Telemetry::assert_includes) ignores all other
-//! spans, and [`includes`](spans::ExpectedSpan::includes) all other attributes of a span:
+//! The test of an application's handler names what matters and ignores the rest.
+//! [`assert_includes`](telemetry::Telemetry::assert_includes) ignores spans that are not listed, and
+//! [`includes`](spans::ExpectedSpan::includes) what is not named of a span.
+//! [`assert_metrics_include`](telemetry::Telemetry::assert_metrics_include) does both for metrics:
 //!
 //! ```
 //! # use opentelemetry::KeyValue;
@@ -57,9 +58,12 @@
 //! # send.set_attribute(KeyValue::new("messaging.system", "kafka"));
 //! # send.set_attribute(KeyValue::new("messaging.kafka.offset", 42));
 //! # send.end();
-//! let send = span("send orders").kind(SpanKind::Producer);
-//! telemetry.assert_includes([send.includes([("messaging.system", "kafka".into())])]);
+//! let send = span("send orders").includes([("messaging.system", "kafka".into())]);
+//! telemetry.assert_includes([send]);
 //! ```
+//!
+//! [Test your handler](https://docs.rs/otel-messaging#test-your-handler) has the messages to test
+//! with: an embedded Kafka, a mocked delivery of lapin, a message of NATS made by hand.
 //!
 //! # A new client crate
 //!

@@ -67,6 +67,17 @@ pub(crate) fn reword(
     found
 }
 
+/// Returns the `expected` lines if all of them are among the `found` ones, else the found ones, for
+/// a message that shows what there is instead.
+pub(crate) fn without_others(expected: &[String], found: Vec<String>) -> Vec<String> {
+    let mut rest: Vec<&String> = found.iter().collect();
+    let are_found = expected.iter().all(|line| {
+        let at = rest.iter().position(|other| *other == line);
+        at.map(|at| rest.swap_remove(at)).is_some()
+    });
+    if are_found { expected.to_vec() } else { found }
+}
+
 /// A matching that is built by adding one left one after the other (Kuhn's algorithm).
 struct Matching<F> {
     fits: F,

@@ -11,7 +11,7 @@ use self::stream::{Kind, Point, Stream};
 use crate::{
     attributes::{Attributes, ExpectedValue},
     difference::{difference, show_scope},
-    matching::reword,
+    matching::{reword, without_others},
     telemetry::Telemetry,
 };
 
@@ -25,6 +25,7 @@ pub struct ExpectedMetric {
     boundaries: Vec<f64>,
     points: Vec<ExpectedPoint>,
     scope: Option<InstrumentationScope>,
+    ignores_rest: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -61,7 +62,27 @@ impl Telemetry {
     /// [`Builder::expecting_scope`]: crate::telemetry::Builder::expecting_scope
     #[track_caller]
     pub fn assert_metrics(&self, expected: impl IntoIterator<Item = ExpectedMetric>) {
-        let expected: Vec<ExpectedMetric> = expected.into_iter().collect();
+        self.compare_metrics(&expected.into_iter().collect::<Vec<_>>(), false);
+    }
+
+    /// Asserts that each of the `expected` metrics has the data points that are named, and ignores
+    /// other metrics, other points, attributes that are not named of a point, and the unit and the
+    /// boundaries of a metric that names none.
+    ///
+    /// Compares metrics as [`assert_metrics`](Self::assert_metrics) does otherwise.
+    ///
+    /// # Panics
+    ///
+    /// If a metric differs or is missing, with the difference and the names of the other metrics;
+    /// or if a metric is expected twice.
+    #[track_caller]
+    pub fn assert_metrics_include(&self, expected: impl IntoIterator<Item = ExpectedMetric>) {
+        let expected = expected.into_iter().map(ExpectedMetric::ignoring_rest);
+        self.compare_metrics(&expected.collect::<Vec<_>>(), true);
+    }
+
+    #[track_caller]
+    fn compare_metrics(&self, expected: &[ExpectedMetric], ignores_others: bool) {
         for (at, metric) in expected.iter().enumerate() {
             let is_new = expected[..at].iter().all(|other| other.name != metric.name);
             assert!(is_new, "metric {:?} is expected twice", metric.name);
@@ -70,7 +91,7 @@ impl Telemetry {
         let head =
             format!("metrics differ: {} expected (-), {} found (+)", expected.len(), found.len());
         let mut parts = Vec::new();
-        for metric in &expected {
+        for metric in expected {
             // Of two with one name the first is compared; the other one is not expected.
             let at = found.iter().position(|stream| stream.name == metric.name);
             let stream = at.map(|at| found.remove(at));
@@ -83,7 +104,12 @@ impl Telemetry {
                 parts.push(format!("metric {:?} {what}:\n{lines}", metric.name));
             }
         }
-        for stream in found {
+        if ignores_others && !parts.is_empty() {
+            let names: Vec<String> =
+                found.iter().map(|stream| format!("{:?}", stream.name)).collect();
+            parts.push(format!("other metrics: {}\n", names.join(", ")));
+        }
+        for stream in found.into_iter().filter(|_| !ignores_others) {
             let own = counter(stream.name.clone()).scope(stream.scope.clone());
             let lines = difference(&[], &own.lines_of(&stream, None));
             parts.push(format!("metric {:?} was not expected:\n{lines}", stream.name));
@@ -124,7 +150,14 @@ impl Telemetry {
 impl ExpectedMetric {
     fn new(name: Cow<'static, str>, kind: Kind) -> Self {
         let (boundaries, points) = (Vec::new(), Vec::new());
-        Self { name, kind, unit: Cow::default(), boundaries, points, scope: None }
+        let unit = Cow::default();
+        Self { name, kind, unit, boundaries, points, scope: None, ignores_rest: false }
+    }
+
+    fn ignoring_rest(mut self) -> Self {
+        self.ignores_rest = true;
+        self.points.iter_mut().for_each(|point| point.attributes.allow_others());
+        self
     }
 
     /// Expects this unit.
@@ -193,7 +226,7 @@ impl ExpectedMetric {
     fn lines(&self, scope: Option<&InstrumentationScope>) -> Vec<String> {
         let scope = self.scope.as_ref().or(scope);
         let points = self.points.iter().map(ExpectedPoint::show).collect();
-        lines(&self.kind, &self.unit, &self.boundaries, scope, points)
+        self.show(&self.kind, &self.unit, &self.boundaries, scope, points)
     }
 
     /// Writes a metric that was found, for a comparison with this one.
@@ -202,7 +235,31 @@ impl ExpectedMetric {
         let expected: Vec<String> = self.points.iter().map(ExpectedPoint::show).collect();
         let points = found.points.iter().map(Point::show).collect();
         let points = reword(&expected, points, |at, to| self.points[at].matches(&found.points[to]));
-        lines(&found.kind, &found.unit, &found.boundaries, scope, points)
+        let points = if self.ignores_rest { without_others(&expected, points) } else { points };
+        self.show(&found.kind, &found.unit, &found.boundaries, scope, points)
+    }
+
+    /// Writes one line for each fact of this metric or a found one that is compared, with its points
+    /// sorted.
+    fn show(
+        &self,
+        kind: &Kind,
+        unit: &str,
+        boundaries: &[f64],
+        scope: Option<&InstrumentationScope>,
+        mut points: Vec<String>,
+    ) -> Vec<String> {
+        points.sort_unstable();
+        let mut lines = vec![format!("kind {kind}")];
+        if !self.ignores_rest || !self.unit.is_empty() {
+            lines.push(format!("unit {unit:?}"));
+        }
+        if !self.ignores_rest || !self.boundaries.is_empty() {
+            lines.push(format!("boundaries {boundaries:?}"));
+        }
+        lines.extend(scope.map(show_scope));
+        lines.extend(points);
+        lines
     }
 }
 
@@ -217,22 +274,6 @@ impl ExpectedPoint {
         let sum = self.sum.map_or_else(String::new, |sum| format!(" sum {sum:?}"));
         format!("point {}{sum} {}", self.count, self.attributes.show())
     }
-}
-
-/// Writes one line for each fact of a metric, with its points sorted.
-fn lines(
-    kind: &Kind,
-    unit: &str,
-    boundaries: &[f64],
-    scope: Option<&InstrumentationScope>,
-    mut points: Vec<String>,
-) -> Vec<String> {
-    points.sort_unstable();
-    let mut lines = vec![format!("kind {kind}"), format!("unit {unit:?}")];
-    lines.push(format!("boundaries {boundaries:?}"));
-    lines.extend(scope.map(show_scope));
-    lines.extend(points);
-    lines
 }
 
 #[cfg(test)]

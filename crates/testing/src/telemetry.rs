@@ -1,5 +1,7 @@
 //! Providers for one test, and the spans that they collect.
 
+#[cfg(feature = "otlp")]
+mod export;
 mod sampler;
 
 use std::{
@@ -14,6 +16,7 @@ use opentelemetry_sdk::{
     metrics::{PeriodicReader, SdkMeterProvider},
     trace::{Sampler, SdkTracer, SdkTracerProvider, ShouldSample, SpanData, SpanProcessor},
 };
+use otel_messaging_core::{Instrumentation, InstrumentationBuilder, Propagation};
 
 pub use self::sampler::{Seen, SeenBySampler};
 use crate::{metrics::Exporter, spans::show_span};
@@ -91,6 +94,15 @@ impl Telemetry {
         self.meter_provider.clone()
     }
 
+    /// Returns a builder of the options of instrumented clients and messages, which record here. The
+    /// propagator is W3C Trace Context with Baggage.
+    pub fn instrumentation(&self) -> InstrumentationBuilder {
+        Instrumentation::builder()
+            .with_tracer_provider(self.tracer_provider())
+            .with_meter_provider(self.meter_provider())
+            .with_propagator(Propagation::TraceContextAndBaggage)
+    }
+
     /// Returns a tracer for the spans of the application. Its scope is named `application`.
     pub fn tracer(&self) -> SdkTracer {
         self.tracer_provider.tracer(APPLICATION)
@@ -157,6 +169,16 @@ impl Telemetry {
     }
 }
 
+/// Exports what is left: clients that are still there would keep the providers alive.
+#[cfg(feature = "otlp")]
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        // The assertions do not depend on it.
+        let _ = self.tracer_provider.force_flush();
+        let _ = self.meter_provider.force_flush();
+    }
+}
+
 impl Default for Telemetry {
     fn default() -> Self {
         Self::new()
@@ -194,6 +216,8 @@ impl Builder {
         if let Some(count) = self.max_links_per_span {
             tracer_provider = tracer_provider.with_max_links_per_span(count);
         }
+        #[cfg(feature = "otlp")]
+        let tracer_provider = export::spans(tracer_provider);
         let tracer_provider = tracer_provider.build();
         if let Some(observe) = OBSERVER.get() {
             observe(&tracer_provider);
@@ -203,11 +227,14 @@ impl Builder {
             // Only a flush collects.
             .with_interval(Duration::from_secs(24 * 60 * 60))
             .build();
+        let meter_provider = SdkMeterProvider::builder().with_reader(reader);
+        #[cfg(feature = "otlp")]
+        let meter_provider = export::metrics(meter_provider);
         Telemetry {
             scope: self.scope,
             metrics,
             tracer_provider,
-            meter_provider: SdkMeterProvider::builder().with_reader(reader).build(),
+            meter_provider: meter_provider.build(),
             finished,
             time_limit: TIME_LIMIT,
         }

@@ -10,7 +10,7 @@ use otel_messaging_async_nats::{
         consumer::{Consumer, FromConsumer, IntoConsumerConfig},
         stream::{self, StorageType, Stream},
     },
-    otel::{Instrumentation, InstrumentationBuilder, Propagation, semconv},
+    otel::{Instrumentation, InstrumentationBuilder, semconv},
     semconv::{DELIVERY_COUNT, SEQUENCE, STREAM},
 };
 use otel_messaging_integration_tests::{nats, unique};
@@ -61,11 +61,7 @@ impl Nats {
         is_shared: bool,
     ) -> Self {
         let telemetry = telemetry.expecting_scope(scope()).build();
-        let builder = Instrumentation::builder()
-            .with_tracer_provider(telemetry.tracer_provider())
-            .with_meter_provider(telemetry.meter_provider())
-            .with_propagator(Propagation::TraceContextAndBaggage);
-        let instrumentation = choose(builder).build();
+        let instrumentation = choose(telemetry.instrumentation()).build();
         let client = connect(server, &instrumentation).await;
         let context = jetstream::new(client.clone());
         Self { telemetry, client, context, name: unique(), is_shared }

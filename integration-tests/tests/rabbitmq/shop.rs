@@ -9,7 +9,7 @@ use otel_messaging_lapin::{
     options::{
         BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
     },
-    otel::{Instrumentation, InstrumentationBuilder, OperationType, Propagation},
+    otel::{Instrumentation, InstrumentationBuilder, OperationType},
     semconv,
     types::{FieldTable, ShortString},
     uri::AMQPUri,
@@ -51,11 +51,7 @@ impl Shop {
         choose: impl FnOnce(InstrumentationBuilder) -> InstrumentationBuilder,
     ) -> Self {
         let telemetry = Telemetry::builder().expecting_scope(scope()).build();
-        let builder = Instrumentation::builder()
-            .with_tracer_provider(telemetry.tracer_provider())
-            .with_meter_provider(telemetry.meter_provider())
-            .with_propagator(Propagation::TraceContextAndBaggage);
-        let instrumentation = choose(builder).build();
+        let instrumentation = choose(telemetry.instrumentation()).build();
         let connection = bare::Connection::connect(uri, properties).await;
         let connection = connection.expect("the broker is there");
         let connection = Connection::wrap(connection, uri, &instrumentation);

@@ -13,7 +13,7 @@ use opentelemetry::{InstrumentationScope, trace::SpanKind};
 use otel_messaging_async_nats::{
     Client, ConnectOptions,
     connection::State,
-    otel::{Instrumentation, InstrumentationBuilder, Propagation, semconv},
+    otel::{Instrumentation, InstrumentationBuilder, semconv},
 };
 use otel_messaging_testing::{
     attributes::ExpectedValue,
@@ -48,11 +48,7 @@ impl Nats {
         choose: impl FnOnce(InstrumentationBuilder) -> InstrumentationBuilder,
     ) -> Self {
         let telemetry = Telemetry::builder().expecting_scope(scope()).build();
-        let builder = Instrumentation::builder()
-            .with_tracer_provider(telemetry.tracer_provider())
-            .with_meter_provider(telemetry.meter_provider())
-            .with_propagator(Propagation::TraceContextAndBaggage);
-        let instrumentation = choose(builder).build();
+        let instrumentation = choose(telemetry.instrumentation()).build();
         let client = connect(&server, &instrumentation).await;
         Self { server, telemetry, instrumentation, client }
     }

@@ -15,9 +15,7 @@ use otel_messaging_rdkafka::{
     consumer::{Consumer, DefaultConsumerContext, StreamConsumer},
     message::{BorrowedMessage, OwnedHeaders},
     mocking::MockCluster,
-    otel::{
-        Instrumentation, InstrumentationBuilder, Operation, OperationType, Propagation, semconv,
-    },
+    otel::{Instrumentation, InstrumentationBuilder, Operation, OperationType, semconv},
     producer::{
         BaseProducer, DefaultProducerContext, FutureProducer, Partitioner, Producer,
         ProducerContext,
@@ -89,11 +87,7 @@ impl Clients {
         servers: String,
         choose: impl FnOnce(InstrumentationBuilder) -> InstrumentationBuilder,
     ) -> Self {
-        let builder = Instrumentation::builder()
-            .with_tracer_provider(telemetry.tracer_provider())
-            .with_meter_provider(telemetry.meter_provider())
-            .with_propagator(Propagation::TraceContextAndBaggage);
-        let instrumentation = choose(builder).build();
+        let instrumentation = choose(telemetry.instrumentation()).build();
         Self { servers, telemetry, instrumentation }
     }
 

@@ -15,7 +15,6 @@ use opentelemetry::{
 };
 use otel_messaging_core::{
     AsReceived as _, CreationContext, Instrumentation, InstrumentationBuilder, OperationType,
-    Propagation,
 };
 
 use super::{Broker, Header, Outgoing, Place, Setup};
@@ -58,12 +57,8 @@ impl<B: Broker> Scene<B> {
         make: impl FnOnce(InstrumentationBuilder) -> Instrumentation,
     ) -> Self {
         let telemetry = telemetry.expecting_scope(B::scope()).build();
-        let builder = Instrumentation::builder()
-            .with_propagator(Propagation::TraceContextAndBaggage)
-            .with_tracer_provider(telemetry.tracer_provider())
-            .with_meter_provider(telemetry.meter_provider());
         let setup = Setup { destinations: &DESTINATIONS, partitions: 2 };
-        let broker = B::start(setup, &make(builder)).await;
+        let broker = B::start(setup, &make(telemetry.instrumentation())).await;
         Self { telemetry, broker }
     }
 

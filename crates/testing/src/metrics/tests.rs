@@ -57,6 +57,43 @@ fn equal_metrics_match_again_and_again() {
 }
 
 #[test]
+fn what_is_not_named_can_be_ignored() {
+    let telemetry = sent();
+    let sent = || counter("sent");
+    telemetry.assert_metrics_include([]);
+    telemetry.assert_metrics_include([sent()]);
+    telemetry.assert_metrics_include([sent().point(2, [("to", "orders".into())])]);
+    telemetry.assert_metrics_include([histogram("duration").point(1, [])]);
+    telemetry.assert_metrics_include(expected_sent());
+    for wrong in [
+        sent().point(1, [("to", "orders".into())]),
+        sent().point(2, []).point(2, []),
+        sent().unit("s"),
+        sent().scope(scope("2")),
+        histogram("sent"),
+        histogram("duration").boundaries(&[0.1]),
+        histogram("duration").point_with_sum(1, 0.25, []),
+    ] {
+        let assertion = || telemetry.assert_metrics_include([wrong]);
+        catch_unwind(AssertUnwindSafe(assertion)).unwrap_err();
+    }
+    let wrong = [sent().point(3, [("to", "orders".into())])];
+    let assertion = || telemetry.assert_metrics_include(wrong);
+    let panic = catch_unwind(AssertUnwindSafe(assertion)).unwrap_err();
+    assert_eq!(
+        *panic.downcast::<String>().unwrap(),
+        "metrics differ: 1 expected (-), 2 found (+)\n\n\
+         metric \"sent\" differs:\n      \
+               kind counter of u64\n      \
+               scope rdkafka 1 https://opentelemetry.io/schemas/1.44.0 {}\n    \
+             - point 3 {any others, to = \"orders\"}\n    \
+             + point 1 {system = \"kafka\", to = \"bills\"}\n    \
+             + point 2 {system = \"kafka\", to = \"orders\"}\n\n\
+         other metrics: \"duration\"\n"
+    );
+}
+
+#[test]
 fn what_is_recorded_later_adds_up() {
     let telemetry = sent();
     telemetry.assert_metrics(expected_sent());

@@ -133,7 +133,7 @@ impl<'a> Candidates<'a> {
     /// Tells whether each reference of an expected span, and each one to it, has a counterpart.
     fn fits(&self, at: usize, to: usize) -> bool {
         let (expected, found) = (&self.expected_references, &self.found_references);
-        expected.of[at].len() == found.of[to].len()
+        (self.expected[at].ignores_rest || expected.of[at].len() == found.of[to].len())
             && can_pair(expected.of[at].len(), found.of[to].len(), |one, other| {
                 self.reference_fits((at, one), (to, other))
             })
@@ -145,6 +145,9 @@ impl<'a> Candidates<'a> {
     /// Compares two references, each given by its span and its index.
     fn reference_fits(&self, (at, one): (usize, usize), (to, other): (usize, usize)) -> bool {
         let (expected, found) = (&self.expected[at].references[one], &self.found[to][other]);
+        if one == 0 && self.expected[at].ignores_parent() {
+            return other == 0;
+        }
         let has_target = match &expected.target {
             Target::Context(context) => ids(context) == ids(&found.span_context),
             Target::Label { .. } => self.expected_references.of[at][one]

@@ -80,6 +80,16 @@ impl<'a> Comparison<'a> {
         unexpected.collect()
     }
 
+    /// Returns a text that names the finished spans that are not expected.
+    pub(super) fn others(&self) -> String {
+        let others = unpaired(&self.pairs, self.found.len()).into_iter();
+        let names: Vec<String> = others.map(|to| format!("{:?}", self.found[to].name)).collect();
+        if names.is_empty() {
+            return "no other span has finished\n".to_owned();
+        }
+        format!("other spans that have finished: {}\n", names.join(", "))
+    }
+
     /// Returns for each expected span the finished ones that equal it but for parent and links.
     fn alike(&self) -> Vec<Vec<usize>> {
         // Equal expected spans are compared once: there may be thousands.

@@ -3,7 +3,7 @@
 //! A finished span is as expected if both texts are equal. Its text depends on the expected span
 //! that it is compared with: it has labels instead of ids, and `any` where any value is expected.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, iter};
 
 use opentelemetry::{
     InstrumentationScope, KeyValue, SpanId, TraceId,
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     attributes::{Attributes, show_attributes},
     difference::{indent, show_scope},
-    matching::reword,
+    matching::{reword, without_others},
     telemetry::{APPLICATION, FinishedSpan},
 };
 
@@ -50,10 +50,12 @@ impl<'a> Text<'a> {
     /// Writes all of an expected span.
     pub(super) fn expected(&self, span: &ExpectedSpan) -> Vec<String> {
         let mut lines = self.expected_facts(span);
-        lines.push(match &span.references[0].target {
-            Target::Context(context) if *context == SpanContext::NONE => "root".to_owned(),
-            parent => format!("parent {}", self.target(parent)),
-        });
+        if !span.ignores_parent() {
+            lines.push(match &span.references[0].target {
+                Target::Context(context) if *context == SpanContext::NONE => "root".to_owned(),
+                parent => format!("parent {}", self.target(parent)),
+            });
+        }
         lines.extend(sorted(self.expected_links(span).iter().map(show_item).collect()));
         lines
     }
@@ -61,17 +63,20 @@ impl<'a> Text<'a> {
     /// Writes all of a finished span, for a comparison with `span`.
     pub(super) fn found(&self, found: &FinishedSpan, span: &ExpectedSpan) -> Vec<String> {
         let mut lines = self.found_facts(found, span);
-        lines.push(match parent(found) {
-            SpanContext::NONE => "root".to_owned(),
-            parent => format!("parent {}", self.context(&parent)),
-        });
+        if !span.ignores_parent() {
+            lines.push(match parent(found) {
+                SpanContext::NONE => "root".to_owned(),
+                parent => format!("parent {}", self.context(&parent)),
+            });
+        }
         let found_links = found.links.iter().enumerate().map(|(at, link)| {
             let place = place(at, span.links_in_order);
             let target = self.context(&link.span_context) + &show_state(&link.span_context);
             let dropped = show_dropped(link.dropped_attributes_count);
             (format!("link {place}to {target}{dropped}"), &link.attributes[..])
         });
-        lines.extend(reword_items(&self.expected_links(span), &found_links.collect::<Vec<_>>()));
+        let found_links: Vec<_> = found_links.collect();
+        lines.extend(reword_items(&self.expected_links(span), &found_links, span.ignores_rest));
         lines
     }
 
@@ -82,7 +87,7 @@ impl<'a> Text<'a> {
 
     /// Writes an expected span without its parent and links.
     pub(super) fn expected_facts(&self, span: &ExpectedSpan) -> Vec<String> {
-        let mut lines = head(&span.name, &span.kind, &span.status);
+        let mut lines = head(&span.name, expected_kind(span), &span.status);
         lines.extend(span.scope.as_ref().or(self.scope).map(show_scope));
         lines.extend(span.attributes.lines().iter().map(|line| format!("attribute {line}")));
         lines.extend(sorted(expected_events(span).iter().map(show_item).collect()));
@@ -92,7 +97,8 @@ impl<'a> Text<'a> {
 
     /// Writes a finished span without its parent and links, for a comparison with `span`.
     pub(super) fn found_facts(&self, found: &FinishedSpan, span: &ExpectedSpan) -> Vec<String> {
-        let mut lines = head(&found.name, &found.span_kind, &found.status);
+        let kind = expected_kind(span).map(|_| &found.span_kind);
+        let mut lines = head(&found.name, kind, &found.status);
         lines.extend(match (&span.scope, self.scope) {
             (None, None) => None,
             // The expected scope is the one of the instrumentation, not of the application.
@@ -105,10 +111,15 @@ impl<'a> Text<'a> {
             let dropped = show_dropped(event.dropped_attributes_count);
             (format!("event {:?}{dropped}", event.name), &event.attributes[..])
         });
-        lines.extend(reword_items(&expected_events(span), &events.collect::<Vec<_>>()));
-        lines.extend(show_count("dropped attributes", found.dropped_attributes_count));
-        lines.extend(show_count("dropped events", found.events.dropped_count));
-        lines.extend(show_count("dropped links", found.links.dropped_count));
+        let events: Vec<_> = events.collect();
+        lines.extend(reword_items(&expected_events(span), &events, span.ignores_rest));
+        if !span.ignores_rest {
+            lines.extend(show_count("dropped attributes", found.dropped_attributes_count));
+            lines.extend(show_count("dropped events", found.events.dropped_count));
+        }
+        if !span.ignores_rest || span.dropped_links > 0 {
+            lines.extend(show_count("dropped links", found.links.dropped_count));
+        }
         lines
     }
 
@@ -155,12 +166,18 @@ pub(super) fn show_ids(context: &SpanContext) -> String {
     format!("{}{span} of trace {trace}", show_remote(context.is_remote()))
 }
 
-fn head(name: &str, kind: &SpanKind, status: &Status) -> Vec<String> {
+/// Returns the kind to compare with, or none if any is as expected.
+fn expected_kind(span: &ExpectedSpan) -> Option<&SpanKind> {
+    span.kind.as_ref().or((!span.ignores_rest).then_some(&SpanKind::Internal))
+}
+
+fn head(name: &str, kind: Option<&SpanKind>, status: &Status) -> Vec<String> {
     let status = match status {
         Status::Error { description } => format!("status Error {description:?}"),
         other => format!("status {other:?}"),
     };
-    vec![format!("name {name:?}"), format!("kind {kind:?}"), status]
+    let kind = kind.map(|kind| format!("kind {kind:?}"));
+    iter::once(format!("name {name:?}")).chain(kind).chain([status]).collect()
 }
 
 fn expected_events(span: &ExpectedSpan) -> Vec<(String, &Attributes)> {
@@ -173,17 +190,20 @@ fn show_item((text, attributes): &(String, &Attributes)) -> String {
     format!("{text} {}", attributes.show())
 }
 
-/// Writes found links or events, those that fit an expected one like that one.
+/// Writes found links or events, those that fit an expected one like that one. With `ignores_rest`,
+/// the others are left out if none is missing.
 fn reword_items(
     expected: &[(String, &Attributes)],
     found: &[(String, &[KeyValue])],
+    ignores_rest: bool,
 ) -> Vec<String> {
     let expected_lines: Vec<String> = expected.iter().map(show_item).collect();
     let found_lines =
         found.iter().map(|(text, attributes)| format!("{text} {}", show_attributes(*attributes)));
-    sorted(reword(&expected_lines, found_lines.collect(), |at, to| {
+    let lines = reword(&expected_lines, found_lines.collect(), |at, to| {
         expected[at].0 == found[to].0 && expected[at].1.match_all(found[to].1)
-    }))
+    });
+    sorted(if ignores_rest { without_others(&expected_lines, lines) } else { lines })
 }
 
 fn sorted(mut lines: Vec<String>) -> Vec<String> {
