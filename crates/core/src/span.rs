@@ -3,6 +3,7 @@
 pub(crate) mod ambient;
 #[cfg(feature = "tracing")]
 pub(crate) mod callsite;
+pub(crate) mod counter;
 pub(crate) mod end;
 pub(crate) mod facts;
 #[cfg(feature = "tracing")]

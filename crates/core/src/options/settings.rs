@@ -5,18 +5,20 @@ use std::{
     collections::HashSet,
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock, Weak},
 };
 
 use opentelemetry::{
     InstrumentationScope, Key, KeyValue,
     global::{self, BoxedTracer, ObjectSafeTracerProvider},
-    metrics::{Meter, MeterProvider},
+    metrics::MeterProvider,
 };
 
 use crate::{
-    ErrorType, ExistingContext, MessageView, ProcessParent, Propagation, ReceiveSpans,
+    ErrorType, ExistingContext, MessageView, ProcessParent, Propagation, ReceiveSpans, System,
     options::diagnostics::{Diagnostic, Diagnostics},
+    semconv,
+    span::metrics::Instruments,
 };
 
 /// The default of every SDK for the links of a span. The builder and the SDK's own environment
@@ -55,6 +57,7 @@ pub(crate) struct Settings {
     pub(crate) attributes: Option<Hook<dyn Fn(&MessageView<'_>) -> Vec<KeyValue> + Send + Sync>>,
     pub(crate) error_types: Option<Hook<dyn Fn(&ErrorType) -> Option<ErrorType> + Send + Sync>>,
     pub(crate) diagnostics: Diagnostics,
+    instruments: Mutex<Vec<KnownInstruments>>,
 }
 
 impl Default for Settings {
@@ -91,27 +94,49 @@ impl Default for Settings {
             attributes: None,
             error_types: None,
             diagnostics: Diagnostics::default(),
+            instruments: Mutex::default(),
         }
     }
 }
 
 impl Settings {
-    pub(crate) fn tracer(&self, scope: InstrumentationScope) -> BoxedTracer {
+    pub(crate) fn tracer(&self, system: System) -> BoxedTracer {
+        let scope = scope_of(system);
         match &self.tracer_provider {
             Some(provider) => BoxedTracer::new(provider.boxed_tracer(scope)),
             None => global::tracer_with_scope(scope),
         }
     }
 
-    /// Returns the meter; `None` while the global provider is the API's own no-op.
-    pub(crate) fn meter(&self, scope: InstrumentationScope) -> Option<Meter> {
-        if let Some(provider) = &self.meter_provider {
-            return Some(provider.meter_with_scope(scope));
+    /// Returns the instruments of `system`, which all its producers and consumers share; `None`
+    /// while the global provider is the API's own no-op.
+    pub(crate) fn instruments(&self, system: System) -> Option<Arc<Instruments>> {
+        let scope = scope_of(system);
+        let (global, meter) = if let Some(provider) = &self.meter_provider {
+            (None, provider.meter_with_scope(scope.clone()))
+        } else {
+            let provider = global::meter_provider();
+            // The API's no-op provider is an empty struct, and nothing else tells it from a real
+            // one. A real provider holds a pipeline.
+            if size_of_val(&*provider) == 0 {
+                return None;
+            }
+            (Some(Arc::downgrade(&provider)), provider.meter_with_scope(scope.clone()))
+        };
+        let mut known = self.instruments.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |known: &KnownInstruments| match (&known.global, &global) {
+            (None, None) => true,
+            (Some(known), Some(global)) => Weak::ptr_eq(known, global),
+            _ => false,
+        };
+        // The global provider may have been replaced.
+        known.retain(|known| is_same(known));
+        if let Some(known) = known.iter().find(|known| known.scope == scope) {
+            return Some(Arc::clone(&known.instruments));
         }
-        let provider = global::meter_provider();
-        // The API's no-op provider is an empty struct, and nothing else tells it from a real one.
-        // A real provider holds a pipeline.
-        (size_of_val(&*provider) > 0).then(|| provider.meter_with_scope(scope))
+        let instruments = Arc::new(Instruments::new(&meter));
+        known.push(KnownInstruments { global, scope, instruments: Arc::clone(&instruments) });
+        Some(instruments)
     }
 
     /// Returns whether `name` is among the first distinct ones, which may become labels.
@@ -208,6 +233,21 @@ impl fmt::Debug for Settings {
 
 /// Chooses for one message, or leaves it to the instrumentation's own choice.
 pub(crate) type Choose<T> = dyn Fn(&MessageView<'_>) -> Option<T> + Send + Sync;
+
+fn scope_of(system: System) -> InstrumentationScope {
+    let (name, version) = system.scope();
+    InstrumentationScope::builder(name)
+        .with_version(version)
+        .with_schema_url(semconv::SCHEMA_URL)
+        .build()
+}
+
+/// The instruments of a system, and the global provider that made them, if it was that one.
+struct KnownInstruments {
+    global: Option<Weak<dyn MeterProvider + Send + Sync>>,
+    scope: InstrumentationScope,
+    instruments: Arc<Instruments>,
+}
 
 /// A function that the application gave.
 pub(crate) struct Hook<F: ?Sized>(pub(crate) Box<F>);

@@ -1,21 +1,27 @@
 //! The four metrics of the conventions.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use opentelemetry::{
     KeyValue,
-    metrics::{Counter, Histogram, Meter},
+    metrics::{Histogram, Meter},
 };
 
-use crate::{ErrorType, OperationType, semconv};
+use crate::{
+    ErrorType, OperationType, semconv,
+    span::counter::{MessageCounter, Sum},
+};
 
 /// The four instruments of one producer or consumer.
 #[derive(Debug)]
 pub(crate) struct Instruments {
     operation_duration: Histogram<f64>,
     process_duration: Histogram<f64>,
-    sent_messages: Counter<u64>,
-    consumed_messages: Counter<u64>,
+    sent_messages: MessageCounter,
+    consumed_messages: MessageCounter,
 }
 
 impl Instruments {
@@ -29,7 +35,8 @@ impl Instruments {
                 .build()
         };
         let messages = |name, description| {
-            meter.u64_counter(name).with_description(description).with_unit("{message}").build()
+            let counter = meter.u64_counter(name).with_description(description);
+            MessageCounter::new(meter, counter.with_unit("{message}").build())
         };
         Self {
             operation_duration: duration(
@@ -63,16 +70,12 @@ impl Instruments {
         let Some(duration) = self.duration(operation) else { return };
         let seconds = elapsed.as_secs_f64();
         let counter = self.counter(operation);
+        series.count(counter, messages.succeeded);
         match error {
-            None => {
-                series.record(duration, counter, seconds, messages.succeeded);
-            }
+            None => series.record(duration, seconds),
             Some(error) => {
                 let error = KeyValue::new(semconv::ERROR_TYPE, error.clone().into_value());
-                duration.record(seconds, &with(series.duration_attributes(), &error));
-                if messages.succeeded > 0 {
-                    counter.add(messages.succeeded, series.message_attributes());
-                }
+                duration.record(seconds, &with(&series.attributes, &error));
                 if messages.failed > 0 {
                     counter.add(messages.failed, &with(series.message_attributes(), &error));
                 }
@@ -91,7 +94,7 @@ impl Instruments {
         }
     }
 
-    const fn counter(&self, operation: OperationType) -> &Counter<u64> {
+    const fn counter(&self, operation: OperationType) -> &MessageCounter {
         match operation {
             OperationType::Create | OperationType::Send => &self.sent_messages,
             OperationType::Receive | OperationType::Process | OperationType::Settle => {
@@ -114,12 +117,19 @@ pub(crate) struct Series {
     /// The operation's type is the last one, which only durations have.
     attributes: Vec<KeyValue>,
     has_type: bool,
+    /// Whether many operations share the series: if not, no sum is made for it.
+    is_kept: bool,
+    sum: OnceLock<Arc<Sum>>,
     #[cfg(feature = "bound-instruments")]
-    bound: std::sync::OnceLock<Bound>,
+    duration: OnceLock<opentelemetry::metrics::BoundHistogram<f64>>,
 }
 
 impl Series {
-    pub(crate) fn new(mut attributes: Vec<KeyValue>, operation: OperationType) -> Self {
+    pub(crate) fn new(
+        mut attributes: Vec<KeyValue>,
+        operation: OperationType,
+        is_kept: bool,
+    ) -> Self {
         let has_type = operation != OperationType::Process;
         if has_type {
             attributes.push(KeyValue::new(semconv::OPERATION_TYPE, operation.as_str()));
@@ -127,59 +137,45 @@ impl Series {
         Self {
             attributes,
             has_type,
+            is_kept,
+            sum: OnceLock::new(),
             #[cfg(feature = "bound-instruments")]
-            bound: std::sync::OnceLock::new(),
+            duration: OnceLock::new(),
         }
     }
 
-    fn duration_attributes(&self) -> &[KeyValue] {
-        &self.attributes
+    pub(crate) const fn is_kept(&self) -> bool {
+        self.is_kept
     }
 
-    pub(crate) fn message_attributes(&self) -> &[KeyValue] {
+    fn message_attributes(&self) -> &[KeyValue] {
         &self.attributes[..self.attributes.len() - usize::from(self.has_type)]
     }
 
-    #[cfg(not(feature = "bound-instruments"))]
-    fn record(
-        &self,
-        duration: &Histogram<f64>,
-        counter: &Counter<u64>,
-        seconds: f64,
-        messages: u64,
-    ) {
-        duration.record(seconds, self.duration_attributes());
-        if messages > 0 {
+    fn count(&self, counter: &MessageCounter, messages: u64) {
+        if messages == 0 {
+            return;
+        }
+        if self.is_kept && counter.collects() {
+            self.sum.get_or_init(|| counter.sum(self.message_attributes())).add(messages);
+        } else {
             counter.add(messages, self.message_attributes());
         }
     }
 
+    #[cfg(not(feature = "bound-instruments"))]
+    fn record(&self, duration: &Histogram<f64>, seconds: f64) {
+        duration.record(seconds, &self.attributes);
+    }
+
     #[cfg(feature = "bound-instruments")]
-    fn record(
-        &self,
-        duration: &Histogram<f64>,
-        counter: &Counter<u64>,
-        seconds: f64,
-        messages: u64,
-    ) {
-        let bound = self.bound.get_or_init(|| Bound {
-            duration: duration.bind(self.duration_attributes()),
-            messages: std::sync::OnceLock::new(),
-        });
-        bound.duration.record(seconds);
-        if messages > 0 {
-            // Binding makes a series, which must not exist before a message was counted.
-            let counter = || counter.bind(self.message_attributes());
-            bound.messages.get_or_init(counter).add(messages);
+    fn record(&self, duration: &Histogram<f64>, seconds: f64) {
+        if self.is_kept {
+            self.duration.get_or_init(|| duration.bind(&self.attributes)).record(seconds);
+        } else {
+            duration.record(seconds, &self.attributes);
         }
     }
-}
-
-#[cfg(feature = "bound-instruments")]
-#[derive(Debug)]
-struct Bound {
-    duration: opentelemetry::metrics::BoundHistogram<f64>,
-    messages: std::sync::OnceLock<opentelemetry::metrics::BoundCounter<u64>>,
 }
 
 fn with(attributes: &[KeyValue], error: &KeyValue) -> Vec<KeyValue> {

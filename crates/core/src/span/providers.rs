@@ -1,12 +1,12 @@
 //! Where the tracer, the instruments and the propagator are looked up.
 
 use std::sync::{
-    OnceLock,
+    Arc, OnceLock,
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use opentelemetry::{
-    Context, InstrumentationScope,
+    Context,
     global::{BoxedSpan, BoxedTracer},
     trace::{Span, SpanBuilder, TraceContextExt, Tracer},
 };
@@ -14,7 +14,6 @@ use opentelemetry::{
 use crate::{
     OperationType, System,
     options::{diagnostics::Diagnostic, propagation::Propagator, settings::Settings},
-    semconv,
     span::metrics::Instruments,
 };
 
@@ -26,7 +25,7 @@ pub(crate) struct Providers {
     tracer_lookups: Lookups,
     /// Whether a layer of `tracing-opentelemetry` recorded a span.
     layer: AtomicBool,
-    instruments: OnceLock<Instruments>,
+    instruments: OnceLock<Arc<Instruments>>,
     instruments_lookups: Lookups,
     propagator: OnceLock<Propagator>,
     propagator_lookups: Lookups,
@@ -103,7 +102,7 @@ impl Providers {
     /// Returns the instruments, if they were found before.
     #[inline]
     pub(crate) fn known_instruments(&self) -> Option<&Instruments> {
-        self.instruments.get()
+        self.instruments.get().map(AsRef::as_ref)
     }
 
     /// Starts a span, or returns `None` where the tracer is the API's no-op or its provider
@@ -127,8 +126,7 @@ impl Providers {
         if let Some(tracer) = self.tracer.get() {
             return start(tracer);
         }
-        let tracer =
-            settings.guard(Diagnostic::ProviderPanicked, || settings.tracer(scope_of(system)))?;
+        let tracer = settings.guard(Diagnostic::ProviderPanicked, || settings.tracer(system))?;
         let span = start(&tracer);
         if span.is_some() {
             // If another thread was first, its tracer is real too.
@@ -149,7 +147,7 @@ impl Providers {
         if !self.instruments_lookups.is_due() {
             return None;
         }
-        let look = || settings.meter(scope_of(system)).map(|meter| Instruments::new(&meter));
+        let look = || settings.instruments(system);
         let instruments = settings.guard(Diagnostic::ProviderPanicked, look)??;
         Some(self.instruments.get_or_init(|| instruments))
     }
@@ -172,12 +170,4 @@ impl Providers {
             None => self.propagator.get_or_init(|| Propagator::Global),
         }
     }
-}
-
-fn scope_of(system: System) -> InstrumentationScope {
-    let (name, version) = system.scope();
-    InstrumentationScope::builder(name)
-        .with_version(version)
-        .with_schema_url(semconv::SCHEMA_URL)
-        .build()
 }

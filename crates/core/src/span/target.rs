@@ -92,7 +92,7 @@ enum OwnedLabel {
 }
 
 impl Target {
-    fn new(operation: Operation, label: Label<'_>, inner: &Inner) -> Self {
+    fn new(operation: Operation, label: Label<'_>, inner: &Inner, is_kept: bool) -> Self {
         let facts = &inner.facts;
         let (destination, owned) = match label {
             Label::Name(name) => {
@@ -127,7 +127,7 @@ impl Target {
             label: owned,
             span_name,
             attributes,
-            series: Series::new(common.clone(), kind),
+            series: Series::new(common.clone(), kind, is_kept),
             series_attributes: common,
             partitions: Partitions::default(),
         }
@@ -156,7 +156,8 @@ impl Target {
             let attribute = Attribute::new(semconv::DESTINATION_PARTITION_ID, &id.to_string());
             let mut series = self.series_attributes.clone();
             series.push(attribute.to_key_value());
-            Partition { attribute, series: Series::new(series, self.operation.operation_type()) }
+            let kind = self.operation.operation_type();
+            Partition { attribute, series: Series::new(series, kind, self.series.is_kept()) }
         }))
     }
 
@@ -258,11 +259,11 @@ impl Targets {
     }
 
     fn add(&self, operation: Operation, label: Label<'_>, inner: &Inner) -> Shared<'_> {
-        let target = Arc::new(Target::new(operation, label, inner));
         if self.kept.fetch_add(1, Ordering::Relaxed) >= MAX_TARGETS {
             self.kept.fetch_sub(1, Ordering::Relaxed);
-            return Shared::Owned(target);
+            return Shared::Owned(Arc::new(Target::new(operation, label, inner, false)));
         }
+        let target = Arc::new(Target::new(operation, label, inner, true));
         let mut chain = self.chain(operation, label);
         loop {
             let entry = chain.get_or_init(|| {
