@@ -34,6 +34,10 @@
 )]
 #![doc = include_str!("../docs/links.md")]
 #![cfg_attr(
+    any(not(doctest), feature = "sampling"),
+    doc = include_str!("../docs/sampling.md")
+)]
+#![cfg_attr(
     any(not(doctest), all(feature = "rdkafka", feature = "tokio")),
     doc = include_str!("../docs/feature-flag.md")
 )]
@@ -52,6 +56,7 @@
         feature = "rdkafka",
         feature = "lapin",
         feature = "jetstream",
+        feature = "sampling",
         feature = "service",
         feature = "tracing",
     )),
@@ -72,3 +77,8 @@ pub use otel_messaging_lapin as lapin;
 /// Apache Kafka: takes the place of the client's crate.
 #[cfg(feature = "rdkafka")]
 pub use otel_messaging_rdkafka as rdkafka;
+/// Samples by links: chains of linked traces are kept or dropped as a whole. See [Sampling](#sampling).
+#[cfg(feature = "sampling")]
+pub mod sampling {
+    pub use otel_messaging_sampling::*;
+}
