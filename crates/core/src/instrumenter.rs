@@ -9,7 +9,7 @@ use std::{
 use opentelemetry::{Context, KeyValue, trace::SpanContext};
 
 use crate::{
-    CreationContext, Instrumentation, ReceiveSpans, System,
+    CreationContext, Instrumentation, MessageView, Operation, ReceiveSpans, System, Trust,
     client::{AttributeValue, Message, NotInjected, OutgoingMessage},
     options::diagnostics::Diagnostic,
     semconv,
@@ -191,17 +191,27 @@ impl Inner {
         Some(innermost.flatten().unwrap_or(context))
     }
 
-    /// Reads what `message` carries; [`CreationContext::NONE`] if propagation is off or the
-    /// propagator panics.
-    pub(crate) fn extract<M: Message + ?Sized>(&self, message: &M) -> CreationContext {
+    /// Returns how far to believe what `message` carries.
+    #[inline]
+    pub(crate) fn trust<M: Message>(&self, operation: Operation, message: &M) -> Trust {
+        self.settings.trust(|| MessageView::of(operation, message))
+    }
+
+    /// Reads what `message` carries, with such trust; [`CreationContext::NONE`] if propagation is
+    /// off or the propagator panics.
+    pub(crate) fn extract<M: Message>(&self, message: &M, trust: Trust) -> CreationContext {
         if !self.settings.propagation {
             return CreationContext::NONE;
         }
         let propagator = self.providers.propagator(&self.settings);
+        let extract = || match trust {
+            Trust::Full => self.settings.extracted_baggage.limit(propagator.extract(message)),
+            Trust::Links => propagator.extract_link(message),
+            Trust::None => CreationContext::NONE,
+        };
         if propagator.is_ours() {
-            return propagator.extract(message);
+            return extract();
         }
-        let extract = || propagator.extract(message);
         let creation = self.settings.guard(Diagnostic::PropagatorPanicked, extract);
         creation.unwrap_or(CreationContext::NONE)
     }
@@ -217,6 +227,8 @@ impl Inner {
             return;
         }
         let propagator = self.providers.propagator(&self.settings);
+        let limited = self.settings.injected_baggage.limit_context(context);
+        let context = limited.as_ref().unwrap_or(context);
         let mut inject = || propagator.inject(span_context, context, message);
         let injected = if propagator.is_ours() {
             Some(inject())

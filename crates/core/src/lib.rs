@@ -92,7 +92,7 @@ pub use crate::{
         system::System,
     },
     operation::kind::{Operation, OperationType},
-    options::choices::{ExistingContext, ProcessParent, ReceiveSpans},
+    options::choices::{ExistingContext, ProcessParent, ReceiveSpans, Trust},
 };
 #[cfg(feature = "otel")]
 pub use crate::{

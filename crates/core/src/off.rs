@@ -7,7 +7,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use crate::{
     AsReceived, Batch, Destination, ErrorType, ExistingContext, Failure, MessageView, Operation,
-    Outcome, ProcessParent, ReceiveSpans, Received, System,
+    Outcome, ProcessParent, ReceiveSpans, Received, System, Trust,
     client::{AttributeValue, Message, NotInjected, OutgoingMessage},
 };
 
@@ -55,6 +55,7 @@ impl InstrumentationBuilder {
         with_settle_spans: bool,
         with_create_spans: bool,
         with_process_parent: ProcessParent,
+        with_trust: Trust,
         with_existing_context: ExistingContext,
         with_link_limit: usize,
         with_destination_limit: usize,
@@ -81,6 +82,21 @@ impl InstrumentationBuilder {
     where
         F: Fn(&MessageView<'_>) -> Option<ProcessParent> + Send + Sync + 'static,
     {
+        self
+    }
+
+    pub fn with_trust_by<F>(self, _: F) -> Self
+    where
+        F: Fn(&MessageView<'_>) -> Option<Trust> + Send + Sync + 'static,
+    {
+        self
+    }
+
+    pub fn with_extracted_baggage<K: Into<String>>(self, _: impl IntoIterator<Item = K>) -> Self {
+        self
+    }
+
+    pub fn with_injected_baggage<K: Into<String>>(self, _: impl IntoIterator<Item = K>) -> Self {
         self
     }
 
@@ -170,7 +186,7 @@ impl Instrumenter {
     }
 
     pub fn extract<M: Message>(&self, message: M) -> Received<M> {
-        Received::new(Self, message, CreationContext::NONE)
+        Received::new(message, MessageContext)
     }
 
     pub fn receive<M: Message>(&self, _: Operation, _: Clock, message: M) -> Received<M> {
@@ -202,7 +218,7 @@ impl Iterator for Shares {
 pub(crate) struct MessageContext;
 
 impl MessageContext {
-    pub(crate) const fn new(_: Instrumenter, _: CreationContext) -> Self {
+    pub(crate) fn restored<M: Message>(_: Instrumenter, _: CreationContext, _: &M) -> Self {
         Self
     }
 

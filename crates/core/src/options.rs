@@ -1,5 +1,7 @@
 //! What an application chooses.
 
+#[cfg(feature = "otel")]
+pub(crate) mod baggage_keys;
 pub(crate) mod choices;
 #[cfg(feature = "otel")]
 pub(crate) mod diagnostics;

@@ -46,6 +46,7 @@ mod r23;
 mod r24;
 mod r25;
 mod r27;
+mod r28;
 mod r29;
 mod scene;
 
@@ -111,6 +112,7 @@ rules! {
     r24::r24_drop_is_an_outcome,
     r25::r25_no_guard_is_held_over_an_await,
     r27::r27_the_topology_is_chosen,
+    r28::r28_trust_is_chosen,
     r29::r29_a_process_span_starts_with_the_baggage,
 }
 

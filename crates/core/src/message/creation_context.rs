@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use opentelemetry::{
     Context,
     baggage::{Baggage, BaggageExt},
-    trace::{SpanContext, TraceContextExt},
+    trace::{SpanContext, TraceContextExt, TraceState},
 };
 
 use crate::{options::w3c, span::ambient::ambient};
@@ -52,6 +52,20 @@ impl CreationContext {
     #[inline]
     pub(crate) fn new(span_context: SpanContext, baggage: Option<Baggage>) -> Self {
         Self { span_context, baggage: baggage.map(Arc::new) }
+    }
+
+    /// Keeps what a link needs: the ids and the flags.
+    pub(crate) fn link_only(&self) -> Self {
+        let Self { span_context: own, .. } = self;
+        let (trace_id, span_id, flags) = (own.trace_id(), own.span_id(), own.trace_flags());
+        let state = TraceState::NONE;
+        let span_context = SpanContext::new(trace_id, span_id, flags, own.is_remote(), state);
+        Self { span_context, baggage: None }
+    }
+
+    /// Replaces the baggage.
+    pub(crate) fn with_baggage(self, baggage: Baggage) -> Self {
+        Self::new(self.span_context, (!baggage.is_empty()).then_some(baggage))
     }
 
     /// Returns the span that created the message; invalid if there is none.
@@ -157,10 +171,7 @@ impl<'de> serde::Deserialize<'de> for CreationContext {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry::{
-        SpanId, TraceFlags, TraceId,
-        trace::{SpanContext, TraceState},
-    };
+    use opentelemetry::{SpanId, TraceFlags, TraceId};
 
     use super::*;
 

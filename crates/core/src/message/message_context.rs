@@ -2,22 +2,50 @@
 
 use opentelemetry::trace::SpanContext;
 
-use crate::{CreationContext, Instrumenter, message::progress::Progress};
+use crate::{
+    CreationContext, Instrumenter, Operation, Trust, client::Message, message::progress::Progress,
+};
 
 /// The creation context of a message, and its progress.
 pub(crate) struct MessageContext {
     creation: CreationContext,
+    trust: Trust,
     instrumenter: Instrumenter,
     progress: Progress,
 }
 
 impl MessageContext {
-    pub(crate) fn new(instrumenter: Instrumenter, creation: CreationContext) -> Self {
-        Self { creation, instrumenter, progress: Progress::default() }
+    /// Joins what a message carries, which was read with such trust, with its instrumenter.
+    pub(crate) fn new(instrumenter: Instrumenter, creation: CreationContext, trust: Trust) -> Self {
+        Self { creation, trust, instrumenter, progress: Progress::default() }
+    }
+
+    /// Takes as much of a context that was stored as would be taken from a message.
+    pub(crate) fn restored<M: Message>(
+        instrumenter: Instrumenter,
+        creation: CreationContext,
+        stored: &M,
+    ) -> Self {
+        let Some(inner) = &instrumenter.0 else {
+            return Self::new(instrumenter, creation, Trust::Full);
+        };
+        let trust = inner.trust(Operation::RECEIVE, stored);
+        let creation = match trust {
+            Trust::Full => inner.settings.extracted_baggage.limit(creation),
+            Trust::Links => creation.link_only(),
+            Trust::None => CreationContext::NONE,
+        };
+        Self::new(instrumenter, creation, trust)
     }
 
     pub(crate) const fn creation(&self) -> &CreationContext {
         &self.creation
+    }
+
+    /// Returns whether the creation context is valid and may be more than a link: a parent, or
+    /// propagated.
+    pub(crate) fn is_believed(&self) -> bool {
+        self.trust == Trust::Full && self.creation.is_valid()
     }
 
     pub(crate) const fn instrumenter(&self) -> &Instrumenter {
@@ -27,7 +55,7 @@ impl MessageContext {
     /// Copies the context; the progress is shared with the copy.
     pub(crate) fn share(&self) -> Self {
         let (creation, instrumenter) = (self.creation.clone(), self.instrumenter.clone());
-        Self { creation, instrumenter, progress: self.progress.share() }
+        Self { creation, trust: self.trust, instrumenter, progress: self.progress.share() }
     }
 
     /// Marks the message as consumed, and remembers the first span that processed it. Returns

@@ -34,12 +34,9 @@ pub struct MessageView<'a> {
 
 #[cfg(feature = "otel")]
 impl<'a> MessageView<'a> {
-    /// Shows one message, whose destination was looked up before.
-    pub(crate) fn of(
-        operation: Operation,
-        destination: Option<Destination<'a>>,
-        message: &'a dyn Message,
-    ) -> Self {
+    /// Shows one message.
+    pub(crate) fn of(operation: Operation, message: &'a dyn Message) -> Self {
+        let destination = Some(message.destination());
         Self { operation, destination, message: Some(message), count: 1 }
     }
 

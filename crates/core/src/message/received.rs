@@ -27,8 +27,8 @@ pub trait AsReceived {
 }
 
 impl<M> Received<M> {
-    pub(crate) fn new(instrumenter: Instrumenter, message: M, creation: CreationContext) -> Self {
-        Self { message, context: MessageContext::new(instrumenter, creation) }
+    pub(crate) const fn new(message: M, context: MessageContext) -> Self {
+        Self { message, context }
     }
 
     /// Returns the message.

@@ -2,6 +2,10 @@
 
 use std::{borrow::Cow, ops::Deref};
 
+#[cfg(feature = "otel")]
+use crate::message::message_context::MessageContext;
+#[cfg(not(feature = "otel"))]
+use crate::off::MessageContext;
 use crate::{CreationContext, Destination, Instrumenter, Received, client::Message};
 
 /// Something that was stored with its creation context: a row of an outbox, a scheduled job.
@@ -48,12 +52,17 @@ impl Instrumenter {
     /// Joins work that was stored with the context it was created in, so that it can be processed
     /// as a message can, alone or in a [`Batch`](crate::Batch). `destination` names the queue that
     /// it waited in: a table, a schedule.
+    ///
+    /// The instrumentation's [`Trust`](crate::Trust) and its keys of baggage hold for the context as
+    /// they do for that of a message: what was stored may have come from a stranger.
     pub fn restore<T>(
         &self,
         destination: impl Into<Cow<'static, str>>,
         creation: CreationContext,
         value: T,
     ) -> Received<Stored<T>> {
-        Received::new(self.clone(), Stored { destination: destination.into(), value }, creation)
+        let stored = Stored { destination: destination.into(), value };
+        let context = MessageContext::restored(self.clone(), creation, &stored);
+        Received::new(stored, context)
     }
 }

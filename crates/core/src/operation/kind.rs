@@ -49,6 +49,10 @@ impl Operation {
     /// Processes messages.
     pub const PROCESS: Self = Self::new(OperationType::Process, "process");
 
+    /// Receives messages, before the system's verb for it is known.
+    #[cfg(feature = "otel")]
+    pub(crate) const RECEIVE: Self = Self::new(OperationType::Receive, "receive");
+
     /// Makes the operation of this type that the system calls `name`.
     pub const fn new(kind: OperationType, name: &'static str) -> Self {
         Self { kind, name }

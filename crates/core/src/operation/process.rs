@@ -25,16 +25,14 @@ impl<M: Message> Received<M> {
         let ambient = creation.bring_baggage(ambient);
         let has_ambient = ambient.span().span_context().is_valid();
         let subject = Subject::Message(self.get_ref());
-        let view = || {
-            let message = self.get_ref();
-            MessageView::of(Operation::PROCESS, Some(message.destination()), message)
-        };
+        let is_believed = self.context.is_believed();
+        let view = || MessageView::of(Operation::PROCESS, self.get_ref());
         let choice = inner.settings.process_parent(view);
         let in_creation = || ambient.with_remote_span_context(creation.span_context().clone());
         let other_parent = match choice {
             ProcessParent::Root => Some(without_span(&ambient)),
-            ProcessParent::CreationContext if creation.is_valid() => Some(in_creation()),
-            ProcessParent::CreationContextIfNoAmbient if creation.is_valid() && !has_ambient => {
+            ProcessParent::CreationContext if is_believed => Some(in_creation()),
+            ProcessParent::CreationContextIfNoAmbient if is_believed && !has_ambient => {
                 Some(in_creation())
             }
             _ => None,
@@ -53,16 +51,16 @@ impl<M: Message> Received<M> {
         let own = state.as_ref().and_then(OperationState::span_context);
         let is_first = self.context.count(own.as_ref());
         // Without a span of its own, the message's context is propagated.
-        let without_span = || {
-            if creation.is_valid() && (!has_ambient || other_parent.is_some()) {
+        let without_own = || {
+            if is_believed && (!has_ambient || other_parent.is_some()) {
                 in_creation()
             } else {
                 ambient.clone()
             }
         };
-        let Some(mut state) = state else { return ActiveOperation::in_context(without_span()) };
+        let Some(mut state) = state else { return ActiveOperation::in_context(without_own()) };
         state.count(u64::from(is_first));
-        state.work_in(&ambient, without_span);
+        state.work_in(&ambient, without_own);
         ActiveOperation::running(Some(state))
     }
 }

@@ -1,8 +1,10 @@
 //! Receiving: messages that are handed to the application.
 
 use crate::{
-    AsReceived, Destination, Failure, Instrumenter, Operation, ReceiveSpans, Received,
+    AsReceived, CreationContext, Destination, Failure, Instrumenter, Operation, ReceiveSpans,
+    Received, Trust,
     client::{Clock, Message},
+    message::message_context::MessageContext,
     span::{
         links::{Common, Members, collect_links},
         start::{Start, Subject},
@@ -10,12 +12,18 @@ use crate::{
 };
 
 impl Instrumenter {
-    /// Reads the context of a message and keeps both together, without counting the message yet.
+    /// Reads the context of a message, as far as [`Trust`] says, and keeps both together, without counting the message yet.
     /// It is counted as consumed by [`Received::receive`], by the batch that receives it, or when
     /// it is processed.
     pub fn extract<M: Message>(&self, message: M) -> Received<M> {
-        let creation = self.0.as_ref().map(|inner| inner.extract(&message));
-        Received::new(self.clone(), message, creation.unwrap_or_default())
+        let (creation, trust) = match &self.0 {
+            Some(inner) => {
+                let trust = inner.trust(Operation::RECEIVE, &message);
+                (inner.extract(&message, trust), trust)
+            }
+            None => (CreationContext::NONE, Trust::None),
+        };
+        Received::new(message, MessageContext::new(self.clone(), creation, trust))
     }
 
     /// Extracts a message's context and receives the message, in one step.

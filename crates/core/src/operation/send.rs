@@ -6,7 +6,7 @@ use opentelemetry::{
 };
 
 use crate::{
-    ActiveOperation, CreationContext, ExistingContext, Instrumenter, Operation,
+    ActiveOperation, CreationContext, ExistingContext, Instrumenter, Operation, Trust,
     client::{OutgoingMessage, Shares},
     instrumenter::{Inner, Started},
     span::{
@@ -82,7 +82,7 @@ impl Instrumenter {
 impl Inner {
     fn send<M: OutgoingMessage>(&self, operation: Operation, message: &mut M) -> ActiveOperation {
         let Some(ambient) = self.ambient() else { return ActiveOperation::none() };
-        let existing = self.existing_context(message, &ambient);
+        let existing = self.existing_context(operation, message, &ambient);
         let start = Start::new(self, operation, Subject::Message(message), true);
         let mut state = start.and_then(|mut start| {
             match &existing {
@@ -140,7 +140,7 @@ impl Inner {
 
     /// Creates one message of a batch.
     fn create<M: OutgoingMessage>(&self, message: &mut M, ambient: &Context) -> Created {
-        let existing = self.existing_context(message, ambient);
+        let existing = self.existing_context(Operation::CREATE, message, ambient);
         let replaced = match existing {
             Existing::Kept(creation) => {
                 let link = Some(Link::with_context(creation));
@@ -169,13 +169,20 @@ impl Inner {
     }
 
     /// Looks at the context that a message carries already.
-    fn existing_context<M: OutgoingMessage>(&self, message: &M, ambient: &Context) -> Existing {
+    fn existing_context<M: OutgoingMessage>(
+        &self,
+        operation: Operation,
+        message: &M,
+        ambient: &Context,
+    ) -> Existing {
         let keeps = self.settings.existing_context == ExistingContext::Keep;
         // Only a span links to the context, so that without spans it need not be read.
         if !keeps && !self.providers.may_want_span(&self.settings) {
             return Existing::None;
         }
-        let existing = self.extract(message);
+        // What the application keeps is its own.
+        let trust = if keeps { Trust::Full } else { self.trust(operation, message) };
+        let existing = self.extract(message, trust);
         let (existing, ambient) = (existing.span_context(), ambient.span());
         if !existing.is_valid() {
             Existing::None

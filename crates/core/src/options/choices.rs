@@ -24,9 +24,11 @@ pub enum ProcessParent {
     #[default]
     Ambient,
     /// Takes the ambient span as parent; without one, the creation context, so that producer and
-    /// consumer are in one trace.
+    /// consumer are in one trace. Only a context that is fully believed becomes a parent: see
+    /// [`Trust`].
     CreationContextIfNoAmbient,
-    /// Takes the creation context as parent. Without one, as [`Ambient`](Self::Ambient).
+    /// Takes the creation context as parent. Without one that is fully believed, as
+    /// [`Ambient`](Self::Ambient).
     CreationContext,
     /// Starts a new trace, whatever is ambient: for consumers that work inside a span which lasts
     /// as long as they do.
@@ -36,6 +38,30 @@ pub enum ProcessParent {
     /// handler has that context with the span. Where there is no process span, because spans are
     /// off or filtered out, the handler works in the creation context, else in the ambient one.
     Root,
+}
+
+/// Says how far to believe the trace context and the baggage that come with a message: whoever can
+/// write messages can write any.
+///
+/// It is decided when a context is read, and holds for all that is done with the message: its
+/// receive, process and settle spans, and its link in a batch. It holds for a context that is
+/// restored by [`Instrumenter::restore`](crate::Instrumenter::restore), and for one that an outgoing
+/// message carries already, unless [`ExistingContext::Keep`] calls that the application's own. What
+/// the application passes on by hand is believed: by `send_with_context` and the like, or by
+/// `CreationContext::to_context`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Trust {
+    /// Believes all of it: the context may become a parent where [`ProcessParent`] says so, and is
+    /// propagated where there is no span; the baggage is current in the handler.
+    #[default]
+    Full,
+    /// Only links to the context, by its ids and its sampled flag. It never becomes a parent and is
+    /// not propagated. Its `tracestate` is dropped, and so is the baggage; neither is parsed by the
+    /// W3C propagators.
+    Links,
+    /// Reads nothing: as if the message carried no context. The headers stay in the message.
+    None,
 }
 
 /// Says how to treat a trace context that an outgoing message carries already.

@@ -12,8 +12,11 @@ use opentelemetry::{
 };
 
 use crate::{
-    ErrorType, ExistingContext, MessageView, ProcessParent, Propagation, ReceiveSpans,
-    options::settings::{Hook, Settings},
+    ErrorType, ExistingContext, MessageView, ProcessParent, Propagation, ReceiveSpans, Trust,
+    options::{
+        baggage_keys::BaggageKeys,
+        settings::{Hook, Settings},
+    },
     semconv,
 };
 
@@ -196,6 +199,51 @@ impl InstrumentationBuilder {
         F: Fn(&MessageView<'_>) -> Option<ProcessParent> + Send + Sync + 'static,
     {
         self.0.process_parent_by = Some(Hook(Box::new(choose)));
+        self
+    }
+
+    /// Sets how far the context that comes with a message is believed. Default: [`Trust::Full`].
+    pub const fn with_trust(mut self, trust: Trust) -> Self {
+        self.0.trust = trust;
+        self
+    }
+
+    /// Chooses how far a context is believed by its message: [`MessageView`] says what `choose`
+    /// sees. It is called when the context is read, before any span of the message: for a message
+    /// that comes in, the operation is of the type Receive and called `receive`; for one that goes
+    /// out and carries a context already, it is the send or create operation.
+    ///
+    /// Where it returns `None`, [`with_trust`](Self::with_trust) decides. Where it panics, nothing is
+    /// believed: the message may have been made to cause that.
+    pub fn with_trust_by<F>(mut self, choose: F) -> Self
+    where
+        F: Fn(&MessageView<'_>) -> Option<Trust> + Send + Sync + 'static,
+    {
+        self.0.trust_by = Some(Hook(Box::new(choose)));
+        self
+    }
+
+    /// Takes only these keys of the baggage that comes with messages, spelled just so, whatever the
+    /// propagator. No key at all takes no baggage. Default: all that [`Trust`] lets in.
+    pub fn with_extracted_baggage<K: Into<String>>(
+        mut self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Self {
+        self.0.extracted_baggage = BaggageKeys::only(keys);
+        self
+    }
+
+    /// Puts only these keys of the ambient baggage into messages, spelled just so. Baggage that
+    /// is in a message already, because its headers are copied, is replaced by them. No key at all
+    /// puts no baggage in. Default: all.
+    ///
+    /// A custom or global propagator is shown a context with these members only. It is not limited
+    /// in what it writes from elsewhere than the context's baggage.
+    pub fn with_injected_baggage<K: Into<String>>(
+        mut self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Self {
+        self.0.injected_baggage = BaggageKeys::only(keys);
         self
     }
 

@@ -96,6 +96,19 @@ impl Propagator {
         }
     }
 
+    /// Reads the span that a message carries, for a link: without `tracestate` and baggage.
+    pub(crate) fn extract_link<M: Message + ?Sized>(&self, message: &M) -> CreationContext {
+        match self {
+            Self::W3c { .. } => {
+                let span_context = message
+                    .header(TRACEPARENT)
+                    .and_then(|traceparent| w3c::parse_span_context(traceparent, None));
+                CreationContext::new(span_context.unwrap_or(SpanContext::NONE), None)
+            }
+            Self::Global | Self::Custom(_) => self.extract(message).link_only(),
+        }
+    }
+
     /// Makes the message carry `span_context` and the baggage of `context`. Where both are empty,
     /// the message is left as it is.
     pub(crate) fn inject<M: OutgoingMessage + ?Sized>(

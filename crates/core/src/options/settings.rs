@@ -16,7 +16,11 @@ use opentelemetry::{
 
 use crate::{
     ErrorType, ExistingContext, MessageView, ProcessParent, Propagation, ReceiveSpans, System,
-    options::diagnostics::{Diagnostic, Diagnostics},
+    Trust,
+    options::{
+        baggage_keys::BaggageKeys,
+        diagnostics::{Diagnostic, Diagnostics},
+    },
     semconv,
     span::metrics::Instruments,
 };
@@ -43,6 +47,10 @@ pub(crate) struct Settings {
     pub(crate) create_spans: bool,
     pub(crate) process_parent: ProcessParent,
     pub(crate) process_parent_by: Option<Hook<Choose<ProcessParent>>>,
+    pub(crate) trust: Trust,
+    pub(crate) trust_by: Option<Hook<Choose<Trust>>>,
+    pub(crate) extracted_baggage: BaggageKeys,
+    pub(crate) injected_baggage: BaggageKeys,
     pub(crate) existing_context: ExistingContext,
     pub(crate) link_limit: usize,
     pub(crate) creation_context_attributes: bool,
@@ -81,6 +89,10 @@ impl Default for Settings {
             create_spans: true,
             process_parent: ProcessParent::Ambient,
             process_parent_by: None,
+            trust: Trust::Full,
+            trust_by: None,
+            extracted_baggage: BaggageKeys::All,
+            injected_baggage: BaggageKeys::All,
             existing_context: ExistingContext::Replace,
             link_limit: link_limit.unwrap_or(DEFAULT_LINK_LIMIT),
             creation_context_attributes: false,
@@ -192,6 +204,16 @@ impl Settings {
         chosen.unwrap_or(self.process_parent)
     }
 
+    #[inline]
+    pub(crate) fn trust<'a>(&self, view: impl FnOnce() -> MessageView<'a>) -> Trust {
+        let Some(Hook(choose)) = &self.trust_by else { return self.trust };
+        match self.guard(Diagnostic::HookPanicked, || choose(&view())) {
+            Some(chosen) => chosen.unwrap_or(self.trust),
+            // The message may have been made to cause the panic.
+            None => Trust::None,
+        }
+    }
+
     pub(crate) fn error_type(&self, error_type: ErrorType) -> ErrorType {
         match &self.error_types {
             Some(Hook(rename)) => {
@@ -224,6 +246,9 @@ impl fmt::Debug for Settings {
             .field("settle_spans", &self.settle_spans)
             .field("create_spans", &self.create_spans)
             .field("process_parent", &self.process_parent)
+            .field("trust", &self.trust)
+            .field("extracted_baggage", &self.extracted_baggage)
+            .field("injected_baggage", &self.injected_baggage)
             .field("existing_context", &self.existing_context)
             .field("link_limit", &self.link_limit)
             .field("destination_limit", &self.destination_limit)

@@ -45,12 +45,13 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Shows it to a hook, with the destination that was looked up before.
-    fn view(&self, operation: Operation, destination: Option<Destination<'a>>) -> MessageView<'a> {
+    /// Shows it to a hook.
+    fn view(&self, operation: Operation) -> MessageView<'a> {
+        let several = |count| MessageView::of_several(operation, self.destination(), count);
         match self {
-            Self::Message(message) => MessageView::of(operation, destination, *message),
-            Self::Batch(members) => MessageView::of_several(operation, destination, members.count),
-            Self::Destination(_) => MessageView::of_several(operation, destination, 0),
+            Self::Message(message) => MessageView::of(operation, *message),
+            Self::Batch(members) => several(members.count),
+            Self::Destination(_) => several(0),
         }
     }
 }
@@ -92,7 +93,7 @@ impl<'a, 'm> Start<'a, 'm> {
             return None;
         }
         let destination = subject.destination();
-        let wants_span = wants_span && settings.passes(|| subject.view(operation, destination));
+        let wants_span = wants_span && settings.passes(|| subject.view(operation));
         // Conventions, "Span kind". A send is a PRODUCER if messages carry its own context.
         let kind = match operation.operation_type() {
             OperationType::Create | OperationType::Send => SpanKind::Producer,
@@ -233,9 +234,7 @@ impl<'a, 'm> Start<'a, 'm> {
                 KeyValue::new(semconv::CREATION_CONTEXT_SPAN_ID, span_id.to_string()),
             ]);
         }
-        if let Some(extra) =
-            settings.extra_attributes(|| self.subject.view(self.operation, self.destination))
-        {
+        if let Some(extra) = settings.extra_attributes(|| self.subject.view(self.operation)) {
             attributes.extend(extra);
         }
         attributes

@@ -1,6 +1,10 @@
 use std::convert::Infallible;
 
-use opentelemetry::{Context, context::FutureExt as _, trace::TraceContextExt as _};
+use opentelemetry::{
+    Context,
+    context::FutureExt as _,
+    trace::{SpanContext, TraceContextExt as _},
+};
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision};
 use otel_messaging_core::{
     AsReceived as _, InstrumentationBuilder, OperationType, ProcessParent, Received,
@@ -222,31 +226,35 @@ async fn a_choice_that_panics_is_ignored<B: Broker>() {
 
 /// Asserts which context the handler has where there is no process span.
 async fn without_a_span_the_chosen_context_flows<B: Broker>() {
-    for (parent, with_ambient, without_ambient) in [
-        (ProcessParent::Ambient, 9, 1),
-        (ProcessParent::CreationContextIfNoAmbient, 9, 1),
-        (ProcessParent::CreationContext, 1, 1),
-        (ProcessParent::Root, 1, 1),
-    ] {
-        let scene =
-            Scene::<B>::with(|builder| builder.with_process_parent(parent).with_tracing(false))
-                .await;
-        let message = scene.receive_foreign(carrying(1)).await;
+    let scene = Scene::<B>::with(|builder| {
+        let parent = |name: &[u8]| PARENTS.into_iter().find(|(known, ..)| known.as_bytes() == name);
+        builder.with_tracing(false).with_process_parent_by(move |message| {
+            parent(message.header("parent")?).map(|(_, parent, _)| parent)
+        })
+    })
+    .await;
+    for (name, parent, with_ambient) in PARENTS {
+        let message = scene.receive_foreign(carrying(1).with_headers([("parent", name)])).await;
         let around = Context::new().with_remote_span_context(foreign_context(9));
         let inside = |around| span_inside(message.as_received(), around);
         assert_eq!(inside(around.clone()).await, foreign_context(with_ambient), "{parent:?}");
-        assert_eq!(inside(Context::new()).await, foreign_context(without_ambient), "{parent:?}");
+        assert_eq!(inside(Context::new()).await, foreign_context(1), "{parent:?}");
         // Without a creation context, only the ambient one is there to flow.
-        let message = scene.receive_foreign(order()).await;
+        let message = scene.receive_foreign(order().with_headers([("parent", name)])).await;
         let inside = span_inside(message.as_received(), around).await;
         assert_eq!(inside, foreign_context(9), "{parent:?}");
     }
 }
 
-async fn span_inside<M: Message>(
-    message: &Received<M>,
-    around: Context,
-) -> opentelemetry::trace::SpanContext {
+/// The choices, and which context flows where context 1 is in the message and context 9 is ambient.
+const PARENTS: [(&str, ProcessParent, usize); 4] = [
+    ("ambient", ProcessParent::Ambient, 9),
+    ("creation if no ambient", ProcessParent::CreationContextIfNoAmbient, 9),
+    ("creation", ProcessParent::CreationContext, 1),
+    ("root", ProcessParent::Root, 1),
+];
+
+async fn span_inside<M: Message>(message: &Received<M>, around: Context) -> SpanContext {
     let Ok(inside) = message.process(saw(current_span)).with_context(around).await;
     inside
 }
