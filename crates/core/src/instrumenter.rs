@@ -1,6 +1,7 @@
 //! The telemetry of one producer or consumer.
 
 use std::{
+    cell::Cell,
     ops::Deref,
     sync::{Arc, OnceLock},
     time::{Duration, Instant, SystemTime},
@@ -255,9 +256,33 @@ pub(crate) struct Started {
     pub(crate) instant: Option<Instant>,
 }
 
+/// How long the distance between the two clocks is taken for the same.
+const SAME_DISTANCE: Duration = Duration::from_millis(100);
+
 impl Started {
     pub(crate) fn now(for_span: bool, for_metrics: bool) -> Self {
+        if for_span && for_metrics {
+            return Self::on_both_clocks();
+        }
         Self { time: for_span.then(SystemTime::now), instant: for_metrics.then(Instant::now) }
+    }
+
+    /// Looks at one clock, and at the wall clock only now and then.
+    fn on_both_clocks() -> Self {
+        thread_local! {
+            static LAST: Cell<Option<(SystemTime, Instant)>> = const { Cell::new(None) };
+        }
+        let instant = Instant::now();
+        let known = LAST.get().and_then(|(time, last)| {
+            let passed = instant.checked_duration_since(last)?;
+            time.checked_add(passed).filter(|_| passed < SAME_DISTANCE)
+        });
+        let time = known.unwrap_or_else(|| {
+            let time = SystemTime::now();
+            LAST.set(Some((time, instant)));
+            time
+        });
+        Self { time: Some(time), instant: Some(instant) }
     }
 
     pub(crate) fn elapsed(self) -> Duration {

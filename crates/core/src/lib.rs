@@ -50,8 +50,9 @@
 //!   that name.
 //! - `internal-logs` (default): diagnostics through OpenTelemetry's internal logging.
 //! - `bound-instruments`: records through the API's experimental bound instruments: the same
-//!   values, faster. Enable `experimental_metrics_bound_instruments` of `opentelemetry_sdk` with
-//!   it: an SDK that does not know bound instruments records nothing through them.
+//!   values, faster. It switches on the part of `opentelemetry_sdk` too, and implies `otel`. A meter
+//!   provider of your own must implement `SyncInstrument::bind`: the API's default drops what is
+//!   recorded.
 //! - `tracing`: process spans are spans of `tracing` where a layer of `tracing-opentelemetry`
 //!   records them, and the current span of `tracing` is ambient. It implies `otel`. It is for
 //!   applications to choose, as it changes where process spans come from; see

@@ -187,9 +187,9 @@
 //!   is built: the types call the client and do nothing else. Only what names a type of
 //!   OpenTelemetry's is missing.
 //! - `internal-logs` (default): diagnostics through OpenTelemetry's internal logging.
-//! - `bound-instruments`: faster metrics through the API's experimental bound instruments. Enable
-//!   `experimental_metrics_bound_instruments` of `opentelemetry_sdk` with it: an SDK that does not
-//!   know bound instruments records nothing through them.
+//! - `bound-instruments`: faster metrics through the API's experimental bound instruments. It switches
+//!   on the part of `opentelemetry_sdk` too, and implies `otel`. A meter provider of your own must
+//!   implement `SyncInstrument::bind`: the API's default drops what is recorded.
 //! - `tracing`: process spans are spans of `tracing` where a layer of `tracing-opentelemetry` records
 //!   them, and its current span is ambient. It implies `otel`. It is for applications to choose: see
 //!   [`with_subscriber_spans`](otel::InstrumentationBuilder::with_subscriber_spans).
