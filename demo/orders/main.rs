@@ -49,7 +49,7 @@ fn main() -> ExitCode {
             log("failed: no valid order, so nothing was sent; an order is a line like `Ada,12.50`");
             ExitCode::from(3)
         }
-        Ok(orders) => exit(run(&orders, matches.get_one("brokers"))),
+        Ok(orders) => exit(run(&orders, matches.get_one("brokers"), matches.get_one("html"))),
     }
 }
 
@@ -74,7 +74,7 @@ fn command() -> Command {
             "Sends orders through three services that talk over Kafka (shop, billing, ledger), \
              shows the traces they made, and counts whether each order can be followed all the way",
         )
-        .args([messages, orders, brokers])
+        .args([messages, orders, brokers, all::html()])
         .subcommands(SERVICES.map(|name| Command::new(name).hide(true).arg(count.clone())))
         .disable_help_subcommand(true)
         .after_help(format!(
@@ -85,7 +85,7 @@ fn command() -> Command {
         ))
 }
 
-fn run(orders: &[String], brokers: Option<&String>) -> Result {
+fn run(orders: &[String], brokers: Option<&String>, html: Option<&PathBuf>) -> Result {
     let cluster = brokers.map_or_else(Cluster::embedded, |brokers| Cluster::real(brokers))?;
     let names = SERVICES.join(", ");
     print(format_args!("{} orders go through {names}, over {cluster}.\n", orders.len()));
@@ -95,5 +95,5 @@ fn run(orders: &[String], brokers: Option<&String>) -> Result {
         variables: cluster.variables(),
         input: if service == "shop" { orders.join("\n") } else { String::new() },
     });
-    all::run(programs.into(), &cluster.suffix, orders.len(), &HOPS, cluster.remove())
+    all::run(programs.into(), &cluster.suffix, orders.len(), &HOPS, html, cluster.remove())
 }

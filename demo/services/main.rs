@@ -69,7 +69,7 @@ fn command() -> Command {
              the invoices; nightly takes the whole day as one batch. Then shows their traces, and \
              counts whether each order can be followed all the way",
         )
-        .args([orders.clone(), variable])
+        .args([orders.clone(), variable, all::html()])
         .after_help(format!(
             "OTEL_MESSAGING_KAFKA, OTEL_MESSAGING_RABBITMQ and OTEL_MESSAGING_NATS say where the \
              brokers are; the xtask sets them, and starts brokers that they do not name. {}\n\n\
@@ -107,6 +107,6 @@ fn run_all(matches: &ArgMatches, orders: u64) -> Result {
             input: String::new(),
         }
     });
-    let clean = brokers.remove(&suffix);
-    all::run(programs.into(), &suffix, usize::try_from(orders)?, &HOPS, clean)
+    let (html, clean) = (matches.get_one("html"), brokers.remove(&suffix));
+    all::run(programs.into(), &suffix, usize::try_from(orders)?, &HOPS, html, clean)
 }

@@ -1,20 +1,22 @@
 //! Runs all services, and reports what they exported.
 
 use std::{
+    fs,
     hash::{BuildHasher, RandomState},
+    path::{Path, PathBuf},
     time::Duration,
 };
 
+use clap::{Arg, value_parser};
 use otel_messaging_testing::collector::{Collected, Collector};
+use otel_messaging_view::Traces;
 use tokio::{runtime::Runtime, time};
 
 use crate::{
     Result,
     audit::{Audit, Hop},
     children::{self, Program},
-    log, metrics, print,
-    spans::{self, Forest},
-    traces,
+    log, metrics, print, spans,
 };
 
 /// The longest time to delete what the brokers hold.
@@ -27,13 +29,24 @@ pub fn suffix() -> String {
     format!("-{:06x}", RandomState::new().hash_one(()) & 0xff_ffff)
 }
 
+/// Makes the option that names the file for the traces as a page.
+pub fn html() -> Arg {
+    Arg::new("html")
+        .long("html")
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help("Write the traces also as an HTML page, which follows their links in both directions")
+}
+
 /// Runs the services and deletes what they left on the brokers; then prints the traces, the metrics
-/// and the count. Fails if a service did, if the run was interrupted, or if something is missing.
+/// and the count, and writes the traces to the file `html`. Fails if a service did, if the run was
+/// interrupted, if something is missing, or if the file cannot be written.
 pub fn run(
     programs: Vec<Program>,
     suffix: &str,
     orders: usize,
     hops: &[Hop],
+    html: Option<&PathBuf>,
     clean: impl Future<Output = Result>,
 ) -> Result {
     let services: Vec<_> = programs.iter().map(|program| program.service).collect();
@@ -48,17 +61,30 @@ pub fn run(
         ran
     });
     runtime.shutdown_timeout(CLOSING);
-    let is_complete = report(&collector.collected(), &services, hops, orders);
-    ran?;
+    let traces = spans::of(&collector.collected(), &services);
+    let is_complete = report(&collector.collected(), &traces, &services, hops, orders);
+    let written = html.map_or(Ok(()), |html| write(html, &traces, orders));
+    ran.and(written)?;
     if is_complete { Ok(()) } else { Err("something is missing: see above".into()) }
 }
 
-fn report(collected: &Collected, services: &[&'static str], hops: &[Hop], orders: usize) -> bool {
-    let spans = spans::of(collected, services);
-    let forest = Forest::new(&spans);
-    let audit = Audit::new(&forest, services, hops, orders);
-    if !spans.is_empty() {
-        print(traces::draw(&forest));
+fn write(html: &Path, traces: &Traces, orders: usize) -> Result {
+    fs::write(html, traces.html(&format!("{orders} orders")))
+        .map_err(|error| format!("cannot write {}: {error}", html.display()))?;
+    log(format_args!("the traces are in {}: open it in a browser", html.display()));
+    Ok(())
+}
+
+fn report(
+    collected: &Collected,
+    traces: &Traces,
+    services: &[&'static str],
+    hops: &[Hop],
+    orders: usize,
+) -> bool {
+    let audit = Audit::new(traces, services, hops, orders);
+    if !traces.spans.is_empty() {
+        print(traces.text());
         print(metrics::draw(collected, services));
     }
     for refused in &collected.refused {

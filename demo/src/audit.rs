@@ -11,7 +11,9 @@ use std::{
 
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
-use crate::spans::{Forest, text};
+use otel_messaging_view::Traces;
+
+use crate::spans::is_sent;
 
 /// A hop from a service to another, which one message of every order makes.
 #[derive(Debug)]
@@ -69,24 +71,19 @@ pub struct Audit<'a> {
 impl<'a> Audit<'a> {
     /// Follows each order from its request: to the messages that were sent below it, from these to
     /// the spans that link to them, and on to what was sent there.
-    pub fn new(
-        forest: &Forest<'_>,
-        services: &[&'static str],
-        hops: &'a [Hop],
-        orders: usize,
-    ) -> Self {
-        let is_request = |&it: &usize| forest.spans[it].span.kind() == SpanKind::Server;
-        let requests = (0..forest.spans.len()).filter(is_request);
+    pub fn new(traces: &Traces, services: &[&'static str], hops: &'a [Hop], orders: usize) -> Self {
+        let is_request = |&it: &usize| traces.spans[it].otlp.kind() == SpanKind::Server;
+        let requests = (0..traces.spans.len()).filter(is_request);
         let requests: Vec<Work> = requests.map(|it| (it, it)).collect();
         let (mut counts, mut works) = (Vec::new(), Vec::<Vec<Work>>::new());
         for hop in hops {
             let from = hop.after.map_or(&requests, |earlier| &works[earlier]);
-            let (count, next) = follow(hop, forest, orders, from);
+            let (count, next) = follow(hop, traces, orders, from);
             counts.push(count);
             works.push(next);
         }
-        let (links, dangling) = forest.count_links();
-        let is_absent = |name: &&str| !forest.spans.iter().any(|it| it.service == *name);
+        let (links, dangling) = traces.count_links();
+        let is_absent = |name: &&str| !traces.spans.iter().any(|it| it.service() == *name);
         let absent = services.iter().copied().filter(is_absent);
         Self { orders, counts, links, dangling, absent: absent.collect() }
     }
@@ -134,18 +131,18 @@ impl fmt::Display for Audit<'_> {
 /// Counts the messages of a hop, and returns the work that they led to.
 fn follow<'a>(
     hop: &'a Hop,
-    forest: &Forest<'_>,
+    traces: &Traces,
     orders: usize,
     from: &[Work],
 ) -> (Count<'a>, Vec<Work>) {
     let (mut sent, mut takers) = (HashSet::new(), HashMap::<usize, HashSet<usize>>::new());
-    for (index, it) in forest.spans.iter().enumerate() {
-        let system = text(&it.span.attributes, "messaging.system");
-        if it.is_sent() && it.service == hop.from && system == hop.system {
+    for (index, it) in traces.spans.iter().enumerate() {
+        let is_of_hop = it.service() == hop.from && it.text("messaging.system") == hop.system;
+        if is_of_hop && is_sent(it) {
             sent.insert(index);
         }
-        if it.service == hop.to && it.operation() == hop.operation {
-            for message in forest.links(index).filter_map(|link| forest.target(link)) {
+        if it.service() == hop.to && it.operation() == hop.operation {
+            for message in traces.links(index).filter_map(|link| traces.target(link)) {
                 takers.entry(message).or_default().insert(index);
             }
         }
@@ -154,7 +151,7 @@ fn follow<'a>(
 
     let mut next = Vec::new();
     for &(request, span) in from {
-        for message in forest.children(span) {
+        for message in traces.children(span) {
             let takers = takers.get(message).into_iter().flatten();
             next.extend(takers.map(|&taker| (request, taker)));
         }

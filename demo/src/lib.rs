@@ -9,7 +9,6 @@ pub mod metrics;
 pub mod service;
 pub mod spans;
 pub mod telemetry;
-pub mod traces;
 pub mod web;
 
 use std::{

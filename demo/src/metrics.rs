@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use opentelemetry_proto::tonic::{
-    common::v1::KeyValue,
+    common::v1::{KeyValue, any_value},
     metrics::v1::{Metric, metric::Data, number_data_point::Value},
 };
 use otel_messaging_testing::collector::{Collected, service_of};
-
-use crate::spans::text;
 
 /// The lines by metric, service (its place), operation and destination: a count, and the seconds of
 /// a histogram. Partitions have no lines of their own.
@@ -65,5 +63,14 @@ fn add<'a>(lines: &mut Lines<'a>, metric: &'a Metric, place: usize) {
             let Some(Value::AsInt(count)) = point.value else { continue };
             add(&point.attributes, count.unsigned_abs(), None);
         }
+    }
+}
+
+/// Returns an attribute's text, or nothing.
+fn text<'a>(attributes: &'a [KeyValue], key: &str) -> &'a str {
+    let attribute = attributes.iter().find(|attribute| attribute.key == key);
+    match attribute.and_then(|it| it.value.as_ref()?.value.as_ref()) {
+        Some(any_value::Value::StringValue(text)) => text,
+        _ => "",
     }
 }

@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::{collections::BTreeSet, env, io::Write, mem};
+use std::{collections::BTreeSet, env, fs, io::Write, mem};
 
 use otel_messaging_testing::collector::{Collected, Collector, service_of};
 use tempfile::NamedTempFile;
@@ -44,6 +44,22 @@ fn three_hundred_orders_become_one_batch() {
         .shows("messaging.process.duration           ledger   process    invoices * 1 ")
         .shows("invoices * billing → ledger: 300 sent, 300 taken, 0 missing")
         .reports("ledger  | 300 of 300 orders");
+}
+
+#[test]
+fn the_traces_are_written_as_a_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let page = directory.path().join("orders.html");
+    orders(&["--messages", "2", "--html", page.to_str().unwrap()], &[])
+        .ends_with(0, "2 orders: 4 messages sent, 4 processed, 12 links found, 0 missing")
+        .reports("the traces are in ");
+    let page = fs::read_to_string(page).unwrap();
+    for shown in ["<title>2 orders</title>", "send invoices", "ledger", "otel-messaging-rdkafka"] {
+        assert!(page.contains(shown), "no {shown:?} in the page");
+    }
+    orders(&["--messages", "1", "--html", "/no/such/directory/page.html"], &[])
+        .ends_with(1, "1 orders: 2 messages sent, 2 processed, 6 links found, 0 missing")
+        .reports("failed: cannot write /no/such/directory/page.html");
 }
 
 #[test]

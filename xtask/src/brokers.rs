@@ -15,6 +15,7 @@ mod rabbitmq;
 mod ready;
 mod task;
 
+pub(crate) use self::package::install as install_package;
 use self::{
     broker::Broker,
     instance::{Instance, Started},
@@ -220,7 +221,7 @@ fn directory() -> PathBuf {
 }
 
 /// Returns the workspace: cargo names the package that it runs.
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
     package.parent().map(Path::to_path_buf).unwrap_or_default()
 }

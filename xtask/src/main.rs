@@ -2,6 +2,7 @@
 
 mod bench;
 mod brokers;
+mod browser;
 mod cargo;
 mod demo;
 mod test;
@@ -14,11 +15,14 @@ Usage: cargo xtask <command>
 
   demo [options]                  run the orders pipeline on an embedded Kafka and show its traces
                                   (cargo xtask demo --help lists its options)
+                                  (--html FILE writes them as a page)
   demo --all [options]            run five services on real Kafka, RabbitMQ and NATS, and show
                                   their traces (cargo xtask demo --all --help)
   test [--embedded] [-- args..]   run every test, or only those that need no broker; args go to the
                                   test harness
   brokers up|down|kill|status ..  start, stop or show real brokers
+  browser                         find or install Chromium, which the viewer's tests drive
+  pictures                        take the viewer's pictures of docs/pictures again
   bench [args..]                  run the benchmarks; args go to cargo bench
   help                            show this
 ";
@@ -34,6 +38,8 @@ fn main() -> ExitCode {
         Some("demo") => Ok(demo::run(&rest)),
         Some("test") => test::run(&rest),
         Some("brokers") => brokers::run(&rest),
+        Some("browser") => Ok(browser::run()),
+        Some("pictures") => Ok(browser::pictures()),
         Some("bench") => Ok(bench::run(&rest)),
         Some("help" | "-h" | "--help") => {
             print!("{USAGE}");

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: runs every test of the workspace and prints the totals.
 
-use crate::{UsageError, brokers, cargo, demo, toolchain};
+use crate::{UsageError, brokers, browser, cargo, demo, toolchain};
 use std::{
     env,
     ffi::OsString,
@@ -13,7 +13,8 @@ Usage: cargo xtask test [--embedded] [--down] [-- args..]
 
 Runs every test of the workspace, documentation included, and prints the totals as its last line.
 It first starts the brokers that integration tests need, as `cargo xtask brokers up` does (its
---help says where they come from), and leaves them running for the next time.
+--help says where they come from), and leaves them running for the next time. `cargo xtask browser`
+installs the browser that the viewer's tests drive, also for --embedded.
 
   --embedded   only the tests that need no broker
   --down       stop the brokers at the end; the default where the environment has CI=true
@@ -68,8 +69,16 @@ pub(crate) fn run(args: &[OsString]) -> Result<ExitCode, UsageError> {
         eprintln!("xtask: {advice}");
         return Ok(ExitCode::FAILURE);
     }
+    let driver = match browser::driver() {
+        Ok(driver) => driver.display().to_string(),
+        Err(advice) => {
+            eprintln!("xtask: {advice}");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
     let environment = if options.is_embedded { Some(Vec::new()) } else { brokers::up_all() };
-    let totals = if let Some(environment) = environment {
+    let totals = if let Some(mut environment) = environment {
+        environment.push((browser::VARIABLE, driver));
         run_all(&options, &environment)
     } else {
         eprintln!(

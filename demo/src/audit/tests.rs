@@ -1,7 +1,7 @@
 //! Each thing that can be missing is found.
 
 use super::{Audit, Hop};
-use crate::spans::{Forest, by_hand::spans};
+use crate::spans::by_hand::traces;
 
 const SERVICES: [&str; 4] = ["shop", "stock", "billing", "ledger"];
 const HOPS: [Hop; 4] = [
@@ -36,9 +36,8 @@ fn exported() -> String {
 fn assert_found(line: &str, by: &str, closing: &str, problems: &[&str]) {
     let exported = exported();
     assert!(exported.contains(line), "{line}");
-    let spans = spans(&exported.replace(line, by));
-    let forest = Forest::new(&spans);
-    let audit = Audit::new(&forest, &SERVICES, &HOPS, 3);
+    let traces = traces(&exported.replace(line, by));
+    let audit = Audit::new(&traces, &SERVICES, &HOPS, 3);
     assert_eq!(audit.to_string().lines().last(), Some(&*format!("3 orders: {closing} missing")));
     let found = audit.problems();
     assert_eq!(found.len(), problems.len(), "{found:#?}");

@@ -1,8 +1,8 @@
 //! Installs packages of Debian and Ubuntu.
 
-use super::{broker::Broker, native, task};
+use super::{native, task};
 use crate::toolchain::is_in_path;
-use std::{fs, path::Path, process::Command};
+use std::{fmt::Display, fs, path::Path, process::Command};
 
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
@@ -21,8 +21,8 @@ install() { apt-get install -y --no-install-recommends "$package"; }
 install || { apt-get update && install; }
 "#;
 
-/// Installs the package if there is `apt-get` and we are root.
-pub(super) fn install(broker: &Broker, package: &str, directory: &Path) -> Result<(), String> {
+/// Installs the package if there is `apt-get` and we are root. `title` begins the messages.
+pub(crate) fn install(title: &dyn Display, package: &str, directory: &Path) -> Result<(), String> {
     if !is_in_path("apt-get") {
         return Err(format!("{package} is missing"));
     }
@@ -32,7 +32,7 @@ pub(super) fn install(broker: &Broker, package: &str, directory: &Path) -> Resul
     let mut command = Command::new("sh");
     command.args(["-c", SCRIPT, "sh", package, POLICY]).env("DEBIAN_FRONTEND", "noninteractive");
     let what = format!("installing the package {package}");
-    let outcome = task::run(broker, &what, command, &directory.join("apt.log"));
+    let outcome = task::run(title, &what, command, &directory.join("apt.log"));
     // A shell that was killed at the time limit leaves the policy.
     if fs::read_to_string(POLICY).is_ok_and(|text| text.contains("by cargo xtask brokers")) {
         let _ = fs::remove_file(POLICY);

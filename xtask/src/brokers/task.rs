@@ -1,7 +1,8 @@
 //! Runs steps that take a while, with progress messages and a time limit.
 
-use super::{broker::Broker, log};
+use super::log;
 use std::{
+    fmt::Display,
     path::Path,
     process::Command,
     thread,
@@ -12,9 +13,9 @@ const MESSAGE_INTERVAL: Duration = Duration::from_secs(5);
 /// Enough for a download or a build on a slow machine.
 const TOOL_LIMIT: Duration = Duration::from_secs(15 * 60);
 
-/// Runs a tool until it ends, with its output in a log.
+/// Runs a tool until it ends, with its output in a log. `title` begins the messages.
 pub(super) fn run(
-    broker: &Broker,
+    title: &dyn Display,
     what: &str,
     mut command: Command,
     log: &Path,
@@ -23,7 +24,7 @@ pub(super) fn run(
     let failed = |cause: String| format!("{what} failed: {cause}\n{}", log::end(log));
     log::attach(&mut command, log)?;
     let mut child = command.spawn().map_err(|error| failed(format!("{program}: {error}")))?;
-    let waited = wait(broker, what, TOOL_LIMIT, log, || match child.try_wait() {
+    let waited = wait(title, what, TOOL_LIMIT, log, || match child.try_wait() {
         Ok(None) => None,
         Ok(Some(status)) if status.success() => Some(Ok(())),
         Ok(Some(status)) => Some(Err(format!("{program} ended with {status}"))),
@@ -39,7 +40,7 @@ pub(super) fn run(
 /// Prints `what`, then calls `look` until it returns an outcome or the limit is reached. Prints a
 /// message with the last line of the log now and then.
 pub(super) fn wait(
-    broker: &Broker,
+    title: &dyn Display,
     what: &str,
     limit: Duration,
     log: &Path,
@@ -47,7 +48,7 @@ pub(super) fn wait(
 ) -> Result<(), String> {
     let begin = Instant::now();
     let mut next_message = MESSAGE_INTERVAL;
-    eprintln!("{broker}: {what}");
+    eprintln!("{title}: {what}");
     loop {
         if let Some(outcome) = look() {
             return outcome;
@@ -59,7 +60,7 @@ pub(super) fn wait(
         if waited >= next_message {
             next_message += MESSAGE_INTERVAL;
             let line: String = log::last_lines(log, 1).concat().chars().take(100).collect();
-            eprintln!("{broker}: {what}: {} s; {line}", waited.as_secs());
+            eprintln!("{title}: {what}: {} s; {line}", waited.as_secs());
         }
         thread::sleep(Duration::from_millis(100));
     }

@@ -1,7 +1,6 @@
 //! What is drawn, to the letter.
 
-use super::draw;
-use crate::spans::{Forest, by_hand::spans};
+use super::by_hand::traces;
 
 #[test]
 fn trees_have_their_links_below_each_span() {
@@ -60,7 +59,13 @@ process others              CONSUMER  ledger     1.5 ms  00000010
 process others              CONSUMER  ledger     1.5 ms  00000011
 ... and 2 more like it (1.5 ms to 1.5 ms)
 ";
-    let spans = spans(exported);
-    let drawn = draw(&Forest::new(&spans));
+    let drawn = traces(exported).text();
     assert!(drawn == expected, "drawn:\n{drawn}\nexpected:\n{expected}");
+}
+
+#[test]
+fn a_terminal_does_not_obey_names() {
+    let drawn = traces("1 s\u{7}hop SERVER GET \u{1b}[31m ! \u{1b}[0m").text();
+    assert!(!drawn.contains(['\u{1b}', '\u{7}']), "{drawn}");
+    assert!(drawn.contains("GET \\u{1b}[31m"), "{drawn}");
 }
