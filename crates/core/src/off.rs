@@ -266,6 +266,10 @@ impl ActiveOperation {
         Self
     }
 
+    pub const fn is_running(&self) -> bool {
+        false
+    }
+
     pub const fn is_recording(&self) -> bool {
         false
     }

@@ -165,8 +165,8 @@ impl Source for Deliveries {
         next.map_ok(|delivery| Delivery::extract(&self.origin, delivery))
     }
 
-    fn instrumenter(&self) -> Instrumenter {
-        self.origin.instrumenter.clone()
+    fn instrumenter(&self) -> &Instrumenter {
+        &self.origin.instrumenter
     }
 
     fn failure(error: &Error) -> Option<Failure> {

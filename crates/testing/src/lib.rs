@@ -81,6 +81,7 @@ mod difference;
 pub mod faults;
 mod matching;
 pub mod metrics;
+pub mod rungs;
 #[cfg(feature = "sources")]
 pub mod sources;
 pub mod spans;

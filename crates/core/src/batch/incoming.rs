@@ -28,7 +28,7 @@ pub trait Source {
     ) -> Poll<Option<Result<Self::Message, Self::Error>>>;
 
     /// Returns the instrumenter of the consumer.
-    fn instrumenter(&self) -> Instrumenter;
+    fn instrumenter(&self) -> &Instrumenter;
 
     /// Returns how receiving failed. `None` is no failure, such as the end of a partition.
     fn failure(error: &Self::Error) -> Option<Failure>;
@@ -53,7 +53,7 @@ impl<S: Source> Source for &mut S {
         S::poll_next(self, context)
     }
 
-    fn instrumenter(&self) -> Instrumenter {
+    fn instrumenter(&self) -> &Instrumenter {
         S::instrumenter(self)
     }
 

@@ -92,6 +92,14 @@ impl ActiveOperation {
         }
     }
 
+    /// Returns whether there is a span or metrics to end: if not, the guard need not be kept.
+    pub const fn is_running(&self) -> bool {
+        match &self.0 {
+            State::Running(_) | State::Share(_) => true,
+            State::None | State::Context(_) => false,
+        }
+    }
+
     /// Returns whether the span records: if not, attributes need not be computed.
     pub const fn is_recording(&self) -> bool {
         match &self.0 {

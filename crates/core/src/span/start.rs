@@ -26,7 +26,7 @@ use crate::{
 
 /// Room in a span's attributes for those that are added once the span is known to record, so that
 /// the list is allocated once.
-const LATER_ATTRIBUTES: usize = 8;
+const LATER_ATTRIBUTES: usize = 4;
 
 /// What an operation is about.
 pub(crate) enum Subject<'a> {

@@ -158,8 +158,8 @@ impl<'a, C: ConsumerContext> Source for Messages<'a, C> {
         Poll::Ready(polled.map(|polled| polled.map(received)))
     }
 
-    fn instrumenter(&self) -> Instrumenter {
-        self.instrumenter.clone()
+    fn instrumenter(&self) -> &Instrumenter {
+        self.instrumenter
     }
 
     fn failure(error: &KafkaError) -> Option<Failure> {

@@ -120,8 +120,8 @@ impl Source for Messages {
         })
     }
 
-    fn instrumenter(&self) -> Instrumenter {
-        self.0.instrumenter.clone()
+    fn instrumenter(&self) -> &Instrumenter {
+        &self.0.instrumenter
     }
 
     fn failure(fault: &Fault) -> Option<Failure> {
