@@ -24,14 +24,20 @@ impl<'a> HeaderList<'a> {
     /// Returns the last value of the header called `name`. If no header is spelled so, returns the
     /// last one in any other case. A null value is `None`.
     pub(crate) fn value(self, name: &str) -> Option<&'a [u8]> {
-        let exact = with_c_name(name, |name| self.last(name))?;
-        exact.unwrap_or_else(|| {
-            let mut from_the_end = (0..self.len()).rev().filter_map(|index| self.get(index));
-            // A name that looks the same has a NUL byte and more.
-            let is_other_case =
-                |found: &CStr| is_name(found, name) && found.to_bytes() != name.as_bytes();
-            from_the_end.find(|(found, _)| is_other_case(found))?.1
-        })
+        let (mut is_looked_up, mut other_case) = (false, None);
+        for (found, value) in (0..self.len()).rev().filter_map(|index| self.get(index)) {
+            if found.to_bytes() == name.as_bytes() {
+                // A name that looks the same may have a NUL byte and more. Looking at all headers
+                // for each of them could take seconds.
+                if !is_looked_up && let Some(value) = self.last(found) {
+                    return value;
+                }
+                is_looked_up = true;
+            } else if other_case.is_none() && is_name(found, name) {
+                other_case = Some(value);
+            }
+        }
+        other_case?
     }
 
     /// Iterates over the names that are UTF-8.
@@ -46,17 +52,6 @@ impl<'a> HeaderList<'a> {
 
     fn iter(self) -> impl Iterator<Item = (&'a CStr, Option<&'a [u8]>)> {
         (0..self.len()).map_while(move |index| self.get(index))
-    }
-}
-
-/// Calls `f` with the name as the C library takes it; returns `None` if it has a NUL byte.
-fn with_c_name<T>(name: &str, f: impl FnOnce(&CStr) -> T) -> Option<T> {
-    match name {
-        // The names that every message is asked for need not be copied.
-        "traceparent" => Some(f(c"traceparent")),
-        "tracestate" => Some(f(c"tracestate")),
-        "baggage" => Some(f(c"baggage")),
-        _ => CString::new(name).ok().map(|name| f(&name)),
     }
 }
 

@@ -172,6 +172,9 @@ pub(crate) fn cluster_id<C: ClientContext>(client: &Client<C>) -> Option<String>
 }
 
 /// Makes and opens the opaques of one producer's records.
+///
+/// With tracking, what goes through the client is a box of the application's opaque and the
+/// operation, or a null pointer if that opaque is one and no operation runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Opaques {
     is_tracking: bool,
@@ -190,12 +193,20 @@ impl Opaques {
     }
 
     /// Makes the opaque of a record.
-    pub(crate) fn make<D>(self, opaque: D, operation: ActiveOperation) -> Tracked<D> {
-        Tracked(if self.is_tracking {
-            InTransit::Tracked(Box::new((opaque, operation)))
-        } else {
-            InTransit::Alone(opaque)
-        })
+    pub(crate) fn make<D: IntoOpaque>(self, opaque: D, operation: ActiveOperation) -> Tracked<D> {
+        if !self.is_tracking {
+            return Tracked::alone(opaque);
+        }
+        if operation.is_running() {
+            return Tracked(InTransit::Tracked(Box::new((opaque, operation))));
+        }
+        let pointer = opaque.into_ptr();
+        if pointer.is_null() {
+            return Tracked(InTransit::Raw(pointer.into()));
+        }
+        // SAFETY: the pointer was just made of the opaque, and is not used after.
+        let opaque = unsafe { D::from_ptr(pointer) };
+        Tracked(InTransit::Tracked(Box::new((opaque, operation))))
     }
 
     /// Returns the application's opaque and the operation, if there is one, of a record of the same
@@ -207,13 +218,16 @@ impl Opaques {
         let (opaque, operation) = match tracked.0 {
             InTransit::Alone(opaque) => return (opaque, None),
             InTransit::Tracked(tracked) => *tracked,
-            // SAFETY: the client gives each pointer back once, to the producer that made it, whose
-            // choice never changes. So `into_ptr` has made it of a box.
-            InTransit::Raw(pointer) if self.is_tracking => unsafe {
-                *Box::from_raw(pointer.into_inner().cast())
-            },
-            // SAFETY: as above, and `into_ptr` has made it of an opaque alone.
-            InTransit::Raw(pointer) => return (unsafe { D::from_ptr(pointer.into_inner()) }, None),
+            InTransit::Raw(pointer) => {
+                let pointer = pointer.into_inner();
+                if !self.is_tracking || pointer.is_null() {
+                    // SAFETY: the client gives each pointer back once, to the producer that made
+                    // it, whose choice never changes. So it was made of an opaque alone.
+                    return (unsafe { D::from_ptr(pointer) }, None);
+                }
+                // SAFETY: as above, and it was made of a box.
+                unsafe { *Box::from_raw(pointer.cast()) }
+            }
         };
         (opaque, Some(operation))
     }
@@ -230,6 +244,13 @@ enum InTransit<D> {
     /// Came back from the C library. Which of the two it is, the producer knows. It is atomic
     /// because other pointers are not `Send`.
     Raw(AtomicPtr<c_void>),
+}
+
+impl<D> Tracked<D> {
+    /// Makes the opaque of a record of a producer that tracks no operations.
+    pub(crate) const fn alone(opaque: D) -> Self {
+        Self(InTransit::Alone(opaque))
+    }
 }
 
 impl<D: IntoOpaque> IntoOpaque for Tracked<D> {

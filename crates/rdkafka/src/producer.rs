@@ -80,9 +80,9 @@ impl<K> Instrumented<K> {
     /// Starts the send operation of one record.
     fn start<C, Part, R>(
         &self,
-        record: R,
+        outgoing: &mut Outgoing<R>,
         creation: Option<&CreationContext>,
-    ) -> (Outgoing<R>, ActiveOperation)
+    ) -> ActiveOperation
     where
         C: ProducerContext<Part>,
         Part: Partitioner,
@@ -90,14 +90,12 @@ impl<K> Instrumented<K> {
         R: Record,
     {
         server::learn_cluster(&self.instrumenter, self.client.client());
-        let mut outgoing = Outgoing::new(record, self.size_limit);
-        let operation = match creation {
+        match creation {
             Some(creation) => {
-                self.instrumenter.send_with_context(semconv::SEND, &mut outgoing, creation)
+                self.instrumenter.send_with_context(semconv::SEND, outgoing, creation)
             }
-            None => self.instrumenter.send(semconv::SEND, &mut outgoing),
-        };
-        (outgoing, operation)
+            None => self.instrumenter.send(semconv::SEND, outgoing),
+        }
     }
 
     /// Starts the send operation of a batch. Each record has its share of it.

@@ -31,8 +31,8 @@ pub type OwnedDeliveryResult = Result<Delivery, (KafkaError, OwnedMessage)>;
 pub struct DeliveryFuture(Delivering);
 
 enum Delivering {
-    /// Without telemetry.
-    Bare(bare::DeliveryFuture),
+    /// Without an operation that the report ends.
+    Bare(bare::DeliveryFuture, Instrumenter),
     Tracked(Arc<Report>),
 }
 
@@ -43,8 +43,8 @@ impl DeliveryFuture {
         operation: ActiveOperation,
         instrumenter: &Instrumenter,
     ) -> Self {
-        if !instrumenter.is_enabled() {
-            return Self(Delivering::Bare(bare));
+        if !operation.is_running() {
+            return Self(Delivering::Bare(bare, instrumenter.clone()));
         }
         let report = Arc::new(Report {
             state: Mutex::new(State::Waiting { bare, operation, waiter: None }),
@@ -60,8 +60,8 @@ impl Future for DeliveryFuture {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let (outcome, instrumenter) = match &mut self.0 {
-            Delivering::Bare(bare) => {
-                (ready!(Pin::new(bare).poll(context)), &Instrumenter::disabled())
+            Delivering::Bare(bare, instrumenter) => {
+                (ready!(Pin::new(bare).poll(context)), &*instrumenter)
             }
             Delivering::Tracked(report) => (ready!(report.poll(context)), &report.instrumenter),
         };

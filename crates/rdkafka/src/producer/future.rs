@@ -80,9 +80,10 @@ where
         P: ToBytes + ?Sized,
         T: Into<Timeout>,
     {
-        let timeout = QueueTimeout::new(queue_timeout.into());
-        let (outgoing, operation) = self.start(record, None);
-        delivered(self.hand_over_in_time(outgoing, operation, &timeout).await?).await
+        let mut timeout = QueueTimeout::new(queue_timeout.into());
+        let mut outgoing = Outgoing::new(record, self.size_limit);
+        let operation = self.start(&mut outgoing, None);
+        delivered(self.hand_over_in_time(outgoing, operation, &mut timeout).await?).await
     }
 
     /// Sends a record as [`send`](Self::send) does. The record carries `creation`, which the send
@@ -103,9 +104,10 @@ where
         P: ToBytes + ?Sized,
         T: Into<Timeout>,
     {
-        let timeout = QueueTimeout::new(queue_timeout.into());
-        let (outgoing, operation) = self.start(record, Some(creation));
-        delivered(self.hand_over_in_time(outgoing, operation, &timeout).await?).await
+        let mut timeout = QueueTimeout::new(queue_timeout.into());
+        let mut outgoing = Outgoing::new(record, self.size_limit);
+        let operation = self.start(&mut outgoing, Some(creation));
+        delivered(self.hand_over_in_time(outgoing, operation, &mut timeout).await?).await
     }
 
     /// Hands a record to the client, without waiting for room in its queue.
@@ -121,7 +123,8 @@ where
         K: ToBytes + ?Sized,
         P: ToBytes + ?Sized,
     {
-        let (outgoing, operation) = self.start(record, None);
+        let mut outgoing = Outgoing::new(record, self.size_limit);
+        let operation = self.start(&mut outgoing, None);
         match self.hand_over(outgoing) {
             Ok(report) => Ok(DeliveryFuture::new(report, operation, &self.instrumenter)),
             Err((error, refused)) => {
@@ -151,10 +154,10 @@ where
         P: ToBytes + ?Sized + 'a,
         T: Into<Timeout>,
     {
-        let timeout = QueueTimeout::new(queue_timeout.into());
+        let mut timeout = QueueTimeout::new(queue_timeout.into());
         let mut reports = Vec::new();
         for (outgoing, operation) in self.start_batch(records) {
-            reports.push(self.hand_over_in_time(outgoing, operation, &timeout).await);
+            reports.push(self.hand_over_in_time(outgoing, operation, &mut timeout).await);
         }
         let mut results = Vec::with_capacity(reports.len());
         for report in reports {
@@ -176,7 +179,7 @@ where
         &self,
         mut outgoing: Outgoing<FutureRecord<'_, K, P>>,
         operation: ActiveOperation,
-        timeout: &QueueTimeout,
+        timeout: &mut QueueTimeout,
     ) -> Result<DeliveryFuture, (KafkaError, OwnedMessage)>
     where
         K: ToBytes + ?Sized,
@@ -249,22 +252,25 @@ where
 
 /// How long a full queue is tried again.
 struct QueueTimeout {
-    start: Instant,
     timeout: Timeout,
+    /// When the queue was found full first.
+    full_since: Option<Instant>,
 }
 
 impl QueueTimeout {
-    fn new(timeout: Timeout) -> Self {
-        Self { start: Instant::now(), timeout }
+    const fn new(timeout: Timeout) -> Self {
+        Self { timeout, full_since: None }
     }
 
     /// Returns whether to try again after this error.
-    fn waits_after(&self, error: &KafkaError) -> bool {
+    fn waits_after(&mut self, error: &KafkaError) -> bool {
         let is_full = *error == KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
         is_full
             && match self.timeout {
                 Timeout::Never => true,
-                Timeout::After(timeout) => self.start.elapsed() < timeout,
+                Timeout::After(timeout) => {
+                    self.full_since.get_or_insert_with(Instant::now).elapsed() < timeout
+                }
             }
     }
 }

@@ -111,7 +111,12 @@ macro_rules! producer_methods {
             K: ToBytes + ?Sized,
             P: ToBytes + ?Sized,
         {
-            let (outgoing, operation) = self.start(record, None);
+            let opaques = self.client.context().opaques();
+            if !opaques.is_tracking() {
+                return pass_on(record, opaques, |record| self.client.send(record));
+            }
+            let mut outgoing = Outgoing::new(record, self.size_limit);
+            let operation = self.start(&mut outgoing, None);
             self.hand_over(outgoing, operation)
         }
 
@@ -129,7 +134,8 @@ macro_rules! producer_methods {
             K: ToBytes + ?Sized,
             P: ToBytes + ?Sized,
         {
-            let (outgoing, operation) = self.start(record, Some(creation));
+            let mut outgoing = Outgoing::new(record, self.size_limit);
+            let operation = self.start(&mut outgoing, Some(creation));
             self.hand_over(outgoing, operation)
         }
 
@@ -207,37 +213,51 @@ where
     P: ToBytes + ?Sized,
     D: IntoOpaque,
 {
-    let tracked = outgoing.map(|record| {
-        let (record, opaque) = exchange_opaque(record, ());
-        exchange_opaque(record, opaques.make(opaque, operation)).0
-    });
+    let tracked =
+        outgoing.map(|record| map_opaque(record, |opaque| opaques.make(opaque, operation)));
     tracked.hand_over(instrumenter, send).map_err(|(error, refused)| {
-        let (record, tracked) = exchange_opaque(refused.record, ());
-        let (opaque, operation) = opaques.open(tracked);
-        if let Some(operation) = operation {
-            operation.reject(failure(&error));
-        }
-        (error, exchange_opaque(record, opaque).0)
+        let record = map_opaque(refused.record, |tracked| {
+            let (opaque, operation) = opaques.open(tracked);
+            if let Some(operation) = operation {
+                operation.reject(failure(&error));
+            }
+            opaque
+        });
+        (error, record)
     })
+}
+
+/// Gives a record to the client of a producer that tracks no operations.
+fn pass_on<'a, K, P, D>(
+    record: BaseRecord<'a, K, P, D>,
+    opaques: Opaques,
+    send: impl Fn(TrackedRecord<'a, K, P, D>) -> Sent<TrackedRecord<'a, K, P, D>>,
+) -> Sent<BaseRecord<'a, K, P, D>>
+where
+    K: ToBytes + ?Sized,
+    P: ToBytes + ?Sized,
+    D: IntoOpaque,
+{
+    send(map_opaque(record, Tracked::alone))
+        .map_err(|(error, record)| (error, map_opaque(record, |tracked| opaques.open(tracked).0)))
 }
 
 type TrackedRecord<'a, K, P, D> = BaseRecord<'a, K, P, Tracked<D>>;
 /// A record that the client refuses comes back.
 type Sent<R> = Result<(), (KafkaError, R)>;
 
-/// Replaces a record's opaque, and returns the one that it had.
-fn exchange_opaque<K, P, D, E>(
+/// Puts a record's opaque into another form.
+fn map_opaque<K, P, D, E>(
     record: BaseRecord<'_, K, P, D>,
-    delivery_opaque: E,
-) -> (BaseRecord<'_, K, P, E>, D)
+    form: impl FnOnce(D) -> E,
+) -> BaseRecord<'_, K, P, E>
 where
     K: ToBytes + ?Sized,
     P: ToBytes + ?Sized,
     D: IntoOpaque,
     E: IntoOpaque,
 {
-    let BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque: old } =
-        record;
-    let record = BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque };
-    (record, old)
+    let BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque } = record;
+    let delivery_opaque = form(delivery_opaque);
+    BaseRecord { topic, partition, payload, key, timestamp, headers, delivery_opaque }
 }
