@@ -70,8 +70,14 @@ impl Names {
 }
 
 fn compose(parts: [&str; 3]) -> String {
-    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    if parts.is_empty() { "amq.default".to_owned() } else { parts.join(":") }
+    let mut name = String::with_capacity(parts.iter().map(|part| part.len() + 1).sum());
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
+        if !name.is_empty() {
+            name.push(':');
+        }
+        name.push_str(part);
+    }
+    if name.is_empty() { "amq.default".to_owned() } else { name }
 }
 
 /// Returns whether `compose` would make `name`, without composing it.

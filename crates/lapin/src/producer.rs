@@ -28,6 +28,11 @@ impl Channel {
         payload: &[u8],
         properties: BasicProperties,
     ) -> Result<PublisherConfirm> {
+        if !self.instrumenter().is_enabled() {
+            let call =
+                self.get_ref().basic_publish(exchange, routing_key, options, payload, properties);
+            return Ok(PublisherConfirm::new(call.await?, None));
+        }
         let publish = Publish { exchange, routing_key, options, payload, properties };
         let mut outgoing = self.outgoing(publish);
         let operation = self.instrumenter().send(semconv::PUBLISH, &mut outgoing);

@@ -118,10 +118,11 @@ impl Acker {
         multiple: bool,
         call: impl Future<Output = Result<bool>>,
     ) -> Result<bool> {
+        let Some(known) = &self.known else { return call.await };
         let is_poisoned = self.bare.poisoned();
-        let Some(known) = self.known.as_ref().filter(|_| is_poisoned || self.bare.usable()) else {
+        if !is_poisoned && !self.bare.usable() {
             return call.await;
-        };
+        }
         // Once the channel is gone, the tag may be another delivery's.
         let unsettled = known.unsettled.as_ref().filter(|_| !is_poisoned);
         let settled = unsettled.map(|unsettled| unsettled.settle(known.tag, multiple));

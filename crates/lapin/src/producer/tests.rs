@@ -4,6 +4,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use allocation_counter::measure;
 use lapin::{
     Error, ErrorKind,
     types::{AMQPValue, FieldTable},
@@ -13,6 +14,7 @@ use otel_messaging_core::{Instrumentation, OperationType, semconv as core};
 use otel_messaging_testing::{
     attributes::ExpectedValue,
     metrics::{counter, histogram},
+    rungs::Rung,
     spans::{ExpectedSpan, span},
     telemetry::Telemetry,
 };
@@ -74,6 +76,23 @@ fn sent(verb: &'static str, operation: OperationType, size: usize) -> ExpectedSp
 const EMPTY: usize = 2 + 4;
 /// The size of the context in a table: a name, a type, a length and a value.
 const TRACEPARENT: usize = (1 + "traceparent".len()) + 1 + 4 + 55;
+
+/// The header is a name, a value and a table; then come the attributes and the span.
+#[test]
+fn a_publish_allocates_its_header_and_its_span() {
+    let found = Rung::ALL.map(|rung| {
+        let connection = Shared::new(None, None, &rung.instrumentation());
+        let instrumenter = &connection.instrumenter;
+        let mut messages: Vec<_> =
+            (0..20).map(|_| outgoing(&connection, FieldTable::default())).collect();
+        let mut last = messages.pop().unwrap();
+        for message in &mut messages {
+            instrumenter.send(semconv::PUBLISH, message).end();
+        }
+        measure(|| instrumenter.send(semconv::PUBLISH, &mut last).end()).count_total
+    });
+    assert_eq!(found, [0, 0, 0, 5, 6]);
+}
 
 #[test]
 fn a_publish_counts_as_sent_once_the_client_has_taken_it() {
