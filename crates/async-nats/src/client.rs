@@ -164,6 +164,9 @@ impl Client {
         message: OutboundMessage,
         creation: Option<&CreationContext>,
     ) -> Result<(), PublishError> {
+        if !self.connection.is_enabled() {
+            return self.bare.publish_message(message).await;
+        }
         let (message, operation) = self.connection.send(semconv::PUBLISH, message, creation);
         self.hand_over(self.bare.publish_message(message), operation).await
     }

@@ -13,7 +13,7 @@ use otel_messaging_core::client::Clock;
 use otel_messaging_core::{self as otel, client::Source};
 use tokio::time::{Sleep, sleep};
 
-use crate::server::Connection;
+use crate::server::{Connection, Receiving};
 
 /// A stream of the client's, instrumented: a stream of messages, each with its receive span, which
 /// covers the time from the first poll after the last message.
@@ -27,8 +27,8 @@ impl<S> Incoming<S>
 where
     ClientStream<S>: Source,
 {
-    pub(crate) const fn new(stream: S, connection: Connection) -> Self {
-        Self(otel::Incoming::new(ClientStream { stream, connection }))
+    pub(crate) fn new(stream: S, connection: Connection) -> Self {
+        Self(otel::Incoming::new(ClientStream { stream, receiving: Receiving::new(connection) }))
     }
 
     /// Back-dates the first receive span, for messages that were asked for at `clock`.
@@ -83,7 +83,7 @@ impl<S> fmt::Debug for Incoming<S> {
 /// [`Batches`] receive from.
 pub struct ClientStream<S> {
     pub(crate) stream: S,
-    pub(crate) connection: Connection,
+    pub(crate) receiving: Receiving,
 }
 
 impl<S> fmt::Debug for ClientStream<S> {
@@ -110,11 +110,12 @@ macro_rules! source {
                 context: &mut ::std::task::Context<'_>,
             ) -> ::std::task::Poll<Option<Result<Self::Message, Self::Error>>> {
                 let item = ::std::pin::Pin::new(&mut self.stream).poll_next(context);
-                item.map(|item| item.map(|item| $take(&self.connection, item)))
+                self.receiving.refresh();
+                item.map(|item| item.map(|item| $take(&self.receiving, item)))
             }
 
-            fn instrumenter(&self) -> ::otel_messaging_core::Instrumenter {
-                self.connection.instrumenter()
+            fn instrumenter(&self) -> &::otel_messaging_core::Instrumenter {
+                self.receiving.instrumenter()
             }
 
             fn failure(error: &Self::Error) -> Option<::otel_messaging_core::Failure> {

@@ -1,6 +1,9 @@
 //! What the core reads of a message: the client's own, and the facts of its connection.
 
-use std::{borrow::Borrow, sync::Arc};
+use std::{
+    borrow::Borrow,
+    sync::{Arc, OnceLock},
+};
 
 use ::async_nats::{HeaderMap, StatusCode, Subject, header::NATS_MESSAGE_ID, message as bare};
 use bytes::Bytes;
@@ -17,8 +20,42 @@ use crate::{headers, semconv};
 pub struct Delivered<M, O = Origin> {
     pub(crate) bare: M,
     pub(crate) origin: O,
-    /// Parsed once, as every span of the message has it.
-    pub(crate) place: Option<Place>,
+    /// Parsed when the first span records it, as most messages have none that does.
+    place: OnceLock<Option<Place>>,
+}
+
+impl<M, O> Delivered<M, O> {
+    pub(crate) const fn new(bare: M, origin: O) -> Self {
+        Self { bare, origin, place: OnceLock::new() }
+    }
+
+    fn place(&self) -> Option<Place>
+    where
+        M: Readable,
+    {
+        *self.place.get_or_init(|| self.bare.place())
+    }
+
+    /// Puts the message into another form, which need not tell its place.
+    #[cfg(feature = "jetstream")]
+    pub(crate) fn map<N>(self, form: impl FnOnce(M) -> N) -> Delivered<N, O>
+    where
+        M: Readable,
+    {
+        let place = self.place().into();
+        Delivered { bare: form(self.bare), origin: self.origin, place }
+    }
+
+    /// Copies the message into another form, which need not tell its place.
+    #[cfg(feature = "jetstream")]
+    pub(crate) fn map_ref<N>(&self, form: impl FnOnce(&M) -> N) -> Delivered<N, O>
+    where
+        M: Readable,
+        O: Clone,
+    {
+        let place = self.place().into();
+        Delivered { bare: form(&self.bare), origin: self.origin.clone(), place }
+    }
 }
 
 /// What a message knows of the connection it came from.
@@ -52,7 +89,7 @@ impl<M: Readable, O: Borrow<Facts>> client::Message for Delivered<M, O> {
         if let Some(id) = self.bare.headers().and_then(|all| all.get_last(NATS_MESSAGE_ID)) {
             visit(MESSAGE_ID, id.as_str().into());
         }
-        if let Some(Place { deliveries, sequence }) = self.place {
+        if let Some(Place { deliveries, sequence }) = self.place() {
             visit(semconv::SEQUENCE, sequence.into());
             if deliveries > 1 {
                 visit(semconv::DELIVERY_COUNT, deliveries.into());

@@ -53,23 +53,22 @@ pub(crate) fn replace(
     body: usize,
     limit: usize,
 ) -> Result<(), NotInjected> {
-    let mut written = Vec::with_capacity(fields.len());
-    for field in fields {
-        if let Some(value) = field.value {
-            let name = spell(field.name, canonical);
-            let name = name.ok_or(NotInjected::new("a field's name cannot be a header's"))?;
-            let value = HeaderValue::from_str(value);
-            let value =
-                value.map_err(|_| NotInjected::new("a field's value cannot be a header's"))?;
-            written.push((name, [value]));
+    let written = || fields.iter().filter_map(|field| Some((field.name, field.value?)));
+    let mut fresh = 0;
+    for (name, value) in written() {
+        if !can_be_name(name) {
+            return Err(NotInjected::new("a field's name cannot be a header's"));
         }
+        if value.contains(['\r', '\n']) {
+            return Err(NotInjected::new("a field's value cannot be a header's"));
+        }
+        fresh += line(name, value);
     }
     let is_field = |name: &HeaderName| fields.iter().any(|field| is_called(text(name), field.name));
     let (mut kept, mut stale) = (0, 0);
     for (name, values) in headers.iter().flat_map(HeaderMap::iter) {
         *(if is_field(name) { &mut stale } else { &mut kept }) += lines(name, values);
     }
-    let fresh: usize = written.iter().map(|(name, value)| lines(name, value)).sum();
     let (before, after) = (framed(kept + stale), framed(kept + fresh));
     let outgrows = |limit| before <= limit && after > limit;
     if outgrows(JETSTREAM_LIMIT) || outgrows(limit.saturating_sub(body)) {
@@ -87,13 +86,17 @@ pub(crate) fn replace(
         }
         *headers = Some(fresh);
     }
-    if !written.is_empty() {
-        let headers = headers.get_or_insert_default();
-        for (name, [value]) in written {
-            headers.insert(name, value);
+    for (name, value) in written() {
+        // Both were checked above.
+        if let (Some(name), Ok(value)) = (spell(name, canonical), HeaderValue::from_str(value)) {
+            headers.get_or_insert_default().insert(name, value);
         }
     }
     Ok(())
+}
+
+fn can_be_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
 }
 
 /// Returns the name as it is written; `None` if it cannot be a header's.
@@ -123,7 +126,11 @@ fn is_called(name: &str, field: &str) -> bool {
 }
 
 fn lines(name: &HeaderName, values: &[HeaderValue]) -> usize {
-    values.iter().map(|value| text(name).len() + value.as_str().len() + b": \r\n".len()).sum()
+    values.iter().map(|value| line(text(name), value.as_str())).sum()
+}
+
+const fn line(name: &str, value: &str) -> usize {
+    name.len() + value.len() + b": \r\n".len()
 }
 
 fn text(name: &HeaderName) -> &str {

@@ -32,11 +32,10 @@ impl Connection {
         creation: Option<&CreationContext>,
     ) -> (OutboundMessage, ActiveOperation) {
         let mut outgoing = self.outgoing(message);
-        let instrumenter = self.instrumenter();
-        let operation = match creation {
+        let operation = self.with_instrumenter(|instrumenter| match creation {
             Some(creation) => instrumenter.send_with_context(operation, &mut outgoing, creation),
             None => instrumenter.send(operation, &mut outgoing),
-        };
+        });
         (outgoing.bare.message, operation)
     }
 
@@ -46,7 +45,8 @@ impl Connection {
         operation: Operation,
         mut messages: Vec<Outgoing<'a>>,
     ) -> impl Iterator<Item = (OutboundMessage, ActiveOperation)> + use<'a> {
-        let operations = self.instrumenter().send_batch(operation, &mut messages);
+        let operations = self
+            .with_instrumenter(|instrumenter| instrumenter.send_batch(operation, &mut messages));
         messages.into_iter().map(|outgoing| outgoing.bare.message).zip(operations)
     }
 
@@ -71,7 +71,7 @@ impl Connection {
 
     pub(crate) fn outgoing(&self, message: OutboundMessage) -> Outgoing<'_> {
         let bare = Limited { message, limit: self.max_payload() };
-        Delivered { bare, origin: self.facts(), place: None }
+        Delivered::new(bare, self.facts())
     }
 }
 

@@ -39,7 +39,7 @@ impl Client {
             let reply = requester.send_request(subject, request).await?;
             return Ok(Message::wrap(reply, self));
         }
-        let clock = self.connection().instrumenter().clock();
+        let clock = self.connection().clock();
         let payload = request.payload.take().unwrap_or_default();
         let message = outbound(subject, request.headers.take(), payload);
         let (message, operation) = self.connection().send(semconv::REQUEST, message, None);

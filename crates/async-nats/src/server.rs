@@ -2,10 +2,11 @@
 
 use std::{
     net::IpAddr,
-    sync::{Arc, LazyLock, PoisonError, RwLock, atomic::Ordering},
+    sync::{Arc, LazyLock, atomic::Ordering},
 };
 
 use ::async_nats::{Client, ServerInfo, Statistics};
+use arc_swap::{ArcSwap, Guard};
 use otel_messaging_core::{Instrumentation, Instrumenter, Operation, Received, client::Clock};
 
 #[cfg(feature = "jetstream")]
@@ -26,12 +27,12 @@ struct State {
     statistics: Arc<Statistics>,
     instrumentation: Instrumentation,
     facts: Arc<Facts>,
-    current: RwLock<Current>,
+    current: ArcSwap<Current>,
 }
 
 /// The server as the client described it last.
 #[derive(Debug)]
-struct Current {
+pub(crate) struct Current {
     connects: u64,
     info: ServerInfo,
     instrumenter: Instrumenter,
@@ -62,7 +63,7 @@ impl Connection {
             statistics,
             instrumentation: instrumentation.clone(),
             facts: Arc::new(facts),
-            current: RwLock::new(Current { connects, info, instrumenter }),
+            current: ArcSwap::from_pointee(Current { connects, info, instrumenter }),
         })))
     }
 
@@ -101,25 +102,17 @@ impl Connection {
         self.0.is_some()
     }
 
-    /// Returns the instrumenter of the server that the client is connected to now. The server is
-    /// asked again only after a reconnect.
-    pub(crate) fn instrumenter(&self) -> Instrumenter {
-        let Some(state) = &self.0 else { return Instrumenter::disabled() };
-        let connects = state.statistics.connects.load(Ordering::Relaxed);
-        let current = state.current.read().unwrap_or_else(PoisonError::into_inner);
-        if current.connects == connects {
-            return current.instrumenter.clone();
+    /// Calls `work` with the instrumenter of the server that the client is connected to now.
+    pub(crate) fn with_instrumenter<T>(&self, work: impl FnOnce(&Instrumenter) -> T) -> T {
+        match &self.0 {
+            Some(state) => work(&state.current().instrumenter),
+            None => work(&DISABLED),
         }
-        let info = state.client.server_info();
-        // The client counts a connection before it knows the new server.
-        if info == current.info {
-            return current.instrumenter.clone();
-        }
-        drop(current);
-        let instrumenter = describe(&info, &state.facts, &state.instrumentation);
-        let mut current = state.current.write().unwrap_or_else(PoisonError::into_inner);
-        *current = Current { connects, info, instrumenter };
-        current.instrumenter.clone()
+    }
+
+    /// Starts the clock of an operation whose span is made when it is done.
+    pub(crate) fn clock(&self) -> Clock {
+        self.with_instrumenter(Instrumenter::clock)
     }
 
     /// Makes the receive span of a message that is handed to the application.
@@ -136,15 +129,25 @@ impl Connection {
 
     /// Extracts the context of a message, which is not counted yet.
     pub(crate) fn extract<M: Readable>(&self, message: M) -> Received<Delivered<M>> {
+        self.with_instrumenter(|instrumenter| self.extract_by(instrumenter, message))
+    }
+
+    fn extract_by<M: Readable>(
+        &self,
+        instrumenter: &Instrumenter,
+        message: M,
+    ) -> Received<Delivered<M>> {
         let facts = self.0.as_ref().map(|state| Arc::clone(&state.facts));
-        extract_by(&self.instrumenter(), message, facts)
+        extract_by(instrumenter, message, facts)
     }
 
     /// Makes the failed receive span of an operation that began at `clock`.
     #[cfg(feature = "jetstream")]
     pub(crate) fn receive_failed(&self, operation: Operation, clock: Clock, error: &impl Classify) {
         if self.is_enabled() {
-            self.instrumenter().receive_failed(operation, clock, None, error.failure());
+            self.with_instrumenter(|instrumenter| {
+                instrumenter.receive_failed(operation, clock, None, error.failure());
+            });
         }
     }
 
@@ -157,6 +160,65 @@ impl Connection {
         self.0.as_ref().map_or(&NO_FACTS, |state| &state.facts)
     }
 }
+
+impl State {
+    fn connects(&self) -> u64 {
+        self.statistics.connects.load(Ordering::Relaxed)
+    }
+
+    /// Returns the server that the client is connected to now. The client is asked again only after
+    /// a reconnect.
+    fn current(&self) -> Guard<Arc<Current>> {
+        let current = self.current.load();
+        let connects = self.connects();
+        if current.connects == connects {
+            return current;
+        }
+        let info = self.client.server_info();
+        // The client counts a connection before it knows the new server.
+        if info == current.info {
+            return current;
+        }
+        let instrumenter = describe(&info, &self.facts, &self.instrumentation);
+        self.current.store(Arc::new(Current { connects, info, instrumenter }));
+        self.current.load()
+    }
+}
+
+/// A connection as one stream uses it, with the instrumenter at hand.
+#[derive(Debug)]
+pub(crate) struct Receiving {
+    pub(crate) connection: Connection,
+    /// `None` without telemetry.
+    current: Option<Arc<Current>>,
+}
+
+impl Receiving {
+    pub(crate) fn new(connection: Connection) -> Self {
+        let current = connection.0.as_ref().map(|state| Guard::into_inner(state.current()));
+        Self { connection, current }
+    }
+
+    /// Looks whether the client has connected to another server.
+    pub(crate) fn refresh(&mut self) {
+        if let (Some(state), Some(current)) = (&self.connection.0, &mut self.current)
+            && current.connects != state.connects()
+        {
+            *current = Guard::into_inner(state.current());
+        }
+    }
+
+    pub(crate) fn instrumenter(&self) -> &Instrumenter {
+        self.current.as_ref().map_or(&DISABLED, |current| &current.instrumenter)
+    }
+
+    /// Extracts the context of a message, which is not counted yet.
+    pub(crate) fn extract<M: Readable>(&self, message: M) -> Received<Delivered<M>> {
+        self.connection.extract_by(self.instrumenter(), message)
+    }
+}
+
+static DISABLED: Instrumenter = Instrumenter::disabled();
 
 /// Extracts the context of a message whose connection is not known, by the default instrumentation.
 pub(crate) fn extract<M: Readable>(message: M) -> Received<Delivered<M>> {
@@ -172,10 +234,8 @@ pub(crate) fn extract_by<M: Readable>(
     facts: Option<Arc<Facts>>,
 ) -> Received<Delivered<M>> {
     // A status of the server is handed over as messages are, and has no telemetry.
-    let silent = Instrumenter::disabled();
-    let instrumenter = if bare.is_status() { &silent } else { instrumenter };
-    let place = if instrumenter.is_enabled() { bare.place() } else { None };
-    instrumenter.extract(Delivered { bare, origin: Origin(facts), place })
+    let instrumenter = if bare.is_status() { &DISABLED } else { instrumenter };
+    instrumenter.extract(Delivered::new(bare, Origin(facts)))
 }
 
 /// Returns whether there is any telemetry: if not, facts need not be gathered.

@@ -16,7 +16,7 @@ use crate::{
     delivered::Readable as _,
     message::Message,
     semconv,
-    server::Connection,
+    server::{Connection, Receiving},
 };
 
 /// [`async_nats::Subscriber`], instrumented: a stream of messages.
@@ -29,7 +29,7 @@ use crate::{
 pub struct Subscriber(Incoming<BareSubscriber>);
 
 impl Subscriber {
-    pub(crate) const fn new(subscriber: BareSubscriber, connection: Connection) -> Self {
+    pub(crate) fn new(subscriber: BareSubscriber, connection: Connection) -> Self {
         Self(Incoming::new(subscriber, connection))
     }
 
@@ -72,7 +72,7 @@ impl Stream for Subscriber {
 
 source! {
     BareSubscriber => Message, Infallible, semconv::RECEIVE;
-    |connection: &Connection, message| Ok(Message::new(connection.extract(message)));
+    |receiving: &Receiving, message| Ok(Message::new(receiving.extract(message)));
     fn is_status(message: &Message) -> bool {
         message.get_ref().is_status()
     }

@@ -1,6 +1,7 @@
 //! The stream's answers to messages that are published.
 
 use std::{
+    fmt,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -30,10 +31,23 @@ impl IntoFuture for PublishAckFuture {
     type IntoFuture = Answer;
 
     fn into_future(self) -> Answer {
-        let Self { answer, operation } = self;
-        let Some(mut operation) = operation else { return answer.into_future() };
-        Box::pin(async move {
-            let result = answer.await;
+        Answer { bare: self.answer.into_future(), operation: self.operation }
+    }
+}
+
+/// The future of a [`PublishAckFuture`].
+#[must_use = "futures do nothing unless polled"]
+pub struct Answer {
+    bare: <bare::PublishAckFuture as IntoFuture>::IntoFuture,
+    operation: Option<ActiveOperation>,
+}
+
+impl Future for Answer {
+    type Output = Result<PublishAck, PublishError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let result = ready!(self.bare.as_mut().poll(context));
+        if let Some(mut operation) = self.operation.take() {
             match &result {
                 Ok(ack) => {
                     describe(&mut operation, ack);
@@ -41,13 +55,16 @@ impl IntoFuture for PublishAckFuture {
                 }
                 Err(error) => operation.fail(error.failure()),
             }
-            result
-        })
+        }
+        Poll::Ready(result)
     }
 }
 
-/// The client's own type of a future that waits for an answer.
-type Answer = Pin<Box<dyn Future<Output = Result<PublishAck, PublishError>> + Send>>;
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").field("operation", &self.operation).finish_non_exhaustive()
+    }
+}
 
 fn describe(operation: &mut ActiveOperation, ack: &PublishAck) {
     if operation.is_recording() {
@@ -110,7 +127,7 @@ impl Answers {
 impl Published {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if let Self::Waiting(answer) = self {
-            *self = Self::Answered(ready!(answer.as_mut().poll(context)));
+            *self = Self::Answered(ready!(Pin::new(answer).poll(context)));
         }
         Poll::Ready(())
     }

@@ -15,7 +15,7 @@ use crate::{
     consumer::{ClientStream, Incoming, source},
     error_type::Classify,
     semconv,
-    server::Connection,
+    server::{Connection, Receiving},
 };
 
 pub mod pull;
@@ -71,7 +71,7 @@ where
     E: Classify,
 {
     let operation = <ClientStream<S> as Source>::OPERATION;
-    let clock = connection.instrumenter().clock();
+    let clock = connection.clock();
     match request.await {
         Ok(stream) => {
             let incoming = Incoming::new(stream, connection.clone());
@@ -89,8 +89,8 @@ macro_rules! sources {
     ($($stream:ty, $error:ty, $operation:expr;)*) => {
         $(source! {
             $stream => Message, $error, $operation;
-            |connection: &Connection, item: Result<_, _>| {
-                item.map(|message| Message::new(connection.extract(message)))
+            |receiving: &Receiving, item: Result<_, _>| {
+                item.map(|message| Message::new(receiving.extract(message)))
             }
         })*
     };

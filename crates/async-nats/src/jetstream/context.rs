@@ -21,7 +21,7 @@ use ::async_nats::{
 use bytes::Bytes;
 use otel_messaging_core::{ActiveOperation, CreationContext, client::wrapper};
 
-pub use super::answer::PublishAckFuture;
+pub use super::answer::{Answer, PublishAckFuture};
 use super::{
     answer::Answers,
     consumer::{Consumer, FromConsumer, IntoConsumerConfig},
@@ -135,6 +135,10 @@ impl Context {
         creation: Option<&CreationContext>,
     ) -> Result<PublishAckFuture, PublishError> {
         let connection = self.client.connection();
+        if !connection.is_enabled() {
+            let answer = self.bare.publish_message(message).await?;
+            return Ok(PublishAckFuture { answer, operation: None });
+        }
         let (message, operation) = connection.send(semconv::PUBLISH, message.into(), creation);
         self.hand_over(message, operation).await
     }
@@ -150,7 +154,7 @@ impl Context {
         match self.bare.publish_message(message).await {
             Ok(answer) => {
                 operation.handed_over();
-                let operation = connection.is_enabled().then_some(operation);
+                let operation = operation.is_running().then_some(operation);
                 Ok(PublishAckFuture { answer, operation })
             }
             Err(error) => {

@@ -90,9 +90,8 @@ impl Message {
 
     /// Splits the message from what settles it, so that its payload can be dropped before.
     pub fn split(self) -> (crate::Message, Acker) {
-        let acker = self.0.map_ref(|delivered| {
-            let core::Message { subject, reply, status, description, length, .. } =
-                &*delivered.bare;
+        let acker = |bare: &bare::Message| {
+            let core::Message { subject, reply, status, description, length, .. } = &bare.message;
             let message = core::Message {
                 subject: subject.clone(),
                 reply: reply.clone(),
@@ -102,13 +101,11 @@ impl Message {
                 description: description.clone(),
                 length: *length,
             };
-            let bare = bare::Message { message, context: delivered.bare.context.clone() };
-            Delivered { bare, origin: delivered.origin.clone(), place: delivered.place }
-        });
-        let message = self.0.map(|Delivered { mut bare, origin, place }| {
-            bare.message.reply = None;
-            Delivered { bare: bare.message, origin, place }
-        });
+            bare::Message { message, context: bare.context.clone() }
+        };
+        let acker = self.0.map_ref(|delivered| delivered.map_ref(acker));
+        let message = |bare: bare::Message| core::Message { reply: None, ..bare.message };
+        let message = self.0.map(|delivered| delivered.map(message));
         (crate::Message::new(message), Acker(Self(acker)))
     }
 }
@@ -124,13 +121,7 @@ impl Clone for Message {
 /// Takes the message without the means to settle it.
 impl From<Message> for crate::Message {
     fn from(message: Message) -> Self {
-        Self::new(message.0.map(
-            |Delivered { bare: bare::Message { message, .. }, origin, place }| Delivered {
-                bare: message,
-                origin,
-                place,
-            },
-        ))
+        Self::new(message.0.map(|delivered| delivered.map(|bare| bare.message)))
     }
 }
 

@@ -72,7 +72,7 @@ macro_rules! reads {
                 $($argument: $type),*
             ) -> Result<StreamMessage, $error> {
                 let connection = &self.connection;
-                let clock = connection.instrumenter().clock();
+                let clock = connection.clock();
                 match self.bare.$name($($argument),*).await {
                     Ok(message) => {
                         Ok(StreamMessage::new(connection.receive(semconv::GET, clock, message)))

@@ -18,7 +18,7 @@ use crate::{
     Client,
     consumer::{Incoming, source},
     semconv,
-    server::Connection,
+    server::Receiving,
 };
 
 /// [`async_nats::service::endpoint::Endpoint`](bare::Endpoint), instrumented: a stream of requests,
@@ -59,5 +59,7 @@ impl Stream for Endpoint {
 
 source! {
     bare::Endpoint => Request, Infallible, semconv::RECEIVE;
-    |connection: &Connection, request| Ok(Request::new(request, connection))
+    |receiving: &Receiving, request| {
+        Ok(Request::new(receiving.extract(request), &receiving.connection))
+    }
 }

@@ -33,11 +33,15 @@ impl Request {
     /// instrumentation of `client` says. It has no receive span, and is counted as consumed when it
     /// is processed.
     pub fn wrap(request: bare::Request, client: &Client) -> Self {
-        Self::new(request, client.connection())
+        let connection = client.connection();
+        Self::new(connection.extract(request), connection)
     }
 
-    pub(super) fn new(request: bare::Request, connection: &Connection) -> Self {
-        Self { received: connection.extract(request), connection: connection.clone() }
+    pub(super) fn new(
+        received: Received<Delivered<bare::Request>>,
+        connection: &Connection,
+    ) -> Self {
+        Self { received, connection: connection.clone() }
     }
 
     /// Answers the request. The answer is a message that is published: it has its send span.

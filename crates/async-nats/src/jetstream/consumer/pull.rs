@@ -186,7 +186,7 @@ impl futures_core::Stream for Sequence {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let Self { bare, connection, clock } = &mut *self;
-        let since = *clock.get_or_insert_with(|| connection.instrumenter().clock());
+        let since = *clock.get_or_insert_with(|| connection.clock());
         let batch = ready!(Pin::new(bare).poll_next(context));
         *clock = None;
         let incoming = |batch| Incoming::new(batch, connection.clone()).since(since);
