@@ -63,6 +63,7 @@ impl Instrumenter {
     }
 
     /// Starts the clock of an operation whose span is made when it is done.
+    #[inline]
     pub fn clock(&self) -> Clock {
         Clock(self.0.as_ref().map(|inner| inner.clock()))
     }

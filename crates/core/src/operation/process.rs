@@ -5,6 +5,7 @@ use opentelemetry::trace::TraceContextExt;
 use crate::{
     ActiveOperation, MessageView, Operation, ProcessParent, Received,
     client::Message,
+    instrumenter::Inner,
     span::{
         ambient::without_span,
         end::OperationState,
@@ -17,8 +18,15 @@ impl<M: Message> Received<M> {
     /// Starts the process span and returns its guard, for code that is neither one future nor one
     /// closure. Work in [`ActiveOperation::context`]; dropped without `end`, the span is recorded
     /// as `cancelled`.
+    #[inline]
     pub fn start_process(&self) -> ActiveOperation {
-        let Some(inner) = &self.instrumenter().0 else { return ActiveOperation::none() };
+        match &self.instrumenter().0 {
+            Some(inner) => self.start_enabled(inner),
+            None => ActiveOperation::none(),
+        }
+    }
+
+    fn start_enabled(&self, inner: &Inner) -> ActiveOperation {
         let Some(ambient) = inner.ambient() else { return ActiveOperation::none() };
         let creation = self.creation_context();
         // Samplers and span processors see the message's baggage in the parent context.

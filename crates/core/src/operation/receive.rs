@@ -15,6 +15,7 @@ impl Instrumenter {
     /// Reads the context of a message, as far as [`Trust`] says, and keeps both together, without counting the message yet.
     /// It is counted as consumed by [`Received::receive`], by the batch that receives it, or when
     /// it is processed.
+    #[inline]
     pub fn extract<M: Message>(&self, message: M) -> Received<M> {
         let (creation, trust) = match &self.0 {
             Some(inner) => {
@@ -27,6 +28,7 @@ impl Instrumenter {
     }
 
     /// Extracts a message's context and receives the message, in one step.
+    #[inline]
     pub fn receive<M: Message>(
         &self,
         operation: Operation,
@@ -34,7 +36,9 @@ impl Instrumenter {
         message: M,
     ) -> Received<M> {
         let received = self.extract(message);
-        received.receive(operation, clock);
+        if self.is_enabled() {
+            received.receive(operation, clock);
+        }
         received
     }
 
