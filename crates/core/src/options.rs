@@ -6,6 +6,8 @@ pub(crate) mod choices;
 #[cfg(feature = "otel")]
 pub(crate) mod diagnostics;
 #[cfg(feature = "otel")]
+pub(crate) mod environment;
+#[cfg(feature = "otel")]
 pub(crate) mod instrumentation;
 #[cfg(feature = "otel")]
 pub(crate) mod propagation;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use opentelemetry::otel_warn;
 
-use crate::client::NotInjected;
+use crate::{client::NotInjected, options::environment::Variable};
 
 /// Remembers which diagnostics were given. Each is given once per instrumentation, because what
 /// causes one causes it for every message.
@@ -23,6 +23,8 @@ pub(crate) enum Diagnostic {
     PropagatorPanicked,
     /// A sampler, a span processor, an exporter or a meter panicked.
     ProviderPanicked,
+    /// An environment variable has a value that is not known.
+    UnknownValue(Variable),
 }
 
 impl Diagnostics {
@@ -47,6 +49,7 @@ impl Diagnostic {
             Self::HookPanicked => 2,
             Self::PropagatorPanicked => 3,
             Self::ProviderPanicked => 4,
+            Self::UnknownValue(variable) => 5 + variable as u8,
         }
     }
 
@@ -86,6 +89,14 @@ impl Diagnostic {
                     name: "Messaging.ProviderPanicked",
                     message = "A sampler, span processor, exporter or meter panicked: a span or a \
                         measurement is lost. Further cases are not reported."
+                );
+            }
+            Self::UnknownValue(variable) => {
+                otel_warn!(
+                    name: "Messaging.UnknownValue",
+                    message = "An environment variable has an unknown value and is ignored.",
+                    variable = variable.name(),
+                    known = variable.known()
                 );
             }
         }

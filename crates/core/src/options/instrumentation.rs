@@ -15,6 +15,7 @@ use crate::{
     ErrorType, ExistingContext, MessageView, ProcessParent, Propagation, ReceiveSpans, Trust,
     options::{
         baggage_keys::BaggageKeys,
+        environment,
         settings::{Hook, Settings},
     },
     semconv,
@@ -37,9 +38,16 @@ use crate::{
 pub struct Instrumentation(Option<Arc<Settings>>);
 
 impl Instrumentation {
-    /// Makes a builder with the defaults.
+    /// Makes a builder with the defaults, and with what the environment says where code sets
+    /// nothing: `OTEL_MESSAGING_PROCESS_PARENT`, `OTEL_MESSAGING_RECEIVE_SPANS`,
+    /// `OTEL_MESSAGING_TRUST` and `OTEL_SPAN_LINK_COUNT_LIMIT`. It is read here. An unknown value
+    /// of one of the first three is ignored, with one diagnostic.
     pub fn builder() -> InstrumentationBuilder {
-        InstrumentationBuilder(Settings::default())
+        let mut settings = Settings::default();
+        environment::apply(&mut settings, |name| {
+            std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+        });
+        InstrumentationBuilder(settings)
     }
 
     /// Switches telemetry and propagation off: every operation costs one branch.
@@ -164,7 +172,8 @@ impl InstrumentationBuilder {
         self
     }
 
-    /// Sets which receives make spans. Default: [`ReceiveSpans::All`].
+    /// Sets which receives make spans. Default: `OTEL_MESSAGING_RECEIVE_SPANS`, else
+    /// [`ReceiveSpans::All`].
     pub const fn with_receive_spans(mut self, receive_spans: ReceiveSpans) -> Self {
         self.0.receive_spans = receive_spans;
         self
@@ -185,7 +194,8 @@ impl InstrumentationBuilder {
         self
     }
 
-    /// Sets the parent of process spans. Default: [`ProcessParent::Ambient`].
+    /// Sets the parent of process spans. Default: `OTEL_MESSAGING_PROCESS_PARENT`, else
+    /// [`ProcessParent::Ambient`].
     pub const fn with_process_parent(mut self, parent: ProcessParent) -> Self {
         self.0.process_parent = parent;
         self
@@ -202,7 +212,8 @@ impl InstrumentationBuilder {
         self
     }
 
-    /// Sets how far the context that comes with a message is believed. Default: [`Trust::Full`].
+    /// Sets how far the context that comes with a message is believed. Default:
+    /// `OTEL_MESSAGING_TRUST`, else [`Trust::Full`].
     pub const fn with_trust(mut self, trust: Trust) -> Self {
         self.0.trust = trust;
         self
