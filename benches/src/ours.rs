@@ -8,7 +8,7 @@ use std::{
 
 use otel_messaging_core::{
     Batch, Instrumentation, InstrumentationBuilder, Instrumenter, Operation, OperationType,
-    Propagation, Received, System,
+    Propagation, ReceiveSpans, Received, System,
 };
 
 use crate::{
@@ -75,6 +75,12 @@ impl Rung {
 #[inline]
 pub fn with_default_link_limit() -> Instrumenter {
     instrumenter(&traced(Sampling::Recording, 128).build())
+}
+
+/// Makes an instrumenter that records spans, but not those of receiving single messages.
+pub fn without_receive_spans() -> Instrumenter {
+    let builder = traced(Sampling::Recording, 128);
+    instrumenter(&builder.with_receive_spans(ReceiveSpans::Batches).build())
 }
 
 /// Makes an instrumenter with metrics and without spans. Contexts are propagated.

@@ -63,6 +63,14 @@ fn a_receive_allocates_the_link_too() {
     });
 }
 
+/// README.md has this number, and that of the test above.
+#[test]
+fn a_receive_without_its_span_allocates_nothing() {
+    let record = Record::incoming().with_offset(42);
+    let instrumenter = ours::without_receive_spans();
+    assert_eq!(allocations(|| ours::receive(&instrumenter, &record)), 0);
+}
+
 #[test]
 fn a_process_allocates_its_context_too() {
     let record = Record::incoming().with_offset(42);

@@ -19,7 +19,7 @@
 //! | send | PRODUCER | at the first poll, or with the call | with the broker's answer | ambient | a context that the message carried |
 //! | send (batch, or a context that is kept) | CLIENT | at the call | with the broker's answer | ambient | every message's context |
 //! | receive | CLIENT | at the call, back-dated | at the hand-over | ambient | every message's context |
-//! | process | CONSUMER | at the first poll | with the handler's result | ambient, see [`ProcessParent`] | every message's context |
+//! | process | CONSUMER | at the first poll | with the handler's result | ambient, see [`ProcessParent`] | every message's context, and an ambient span that is not the parent |
 //! | settle | CLIENT | at the call | with its result; at the hand-over, where no answer is awaited | ambient, else the process span | the message's context |
 //!
 //! *Ambient* is the context that is current where the call is made; with the feature `tracing`, the

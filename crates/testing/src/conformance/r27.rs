@@ -1,13 +1,13 @@
-use std::convert::Infallible;
+use std::{collections::HashSet, convert::Infallible};
 
 use opentelemetry::{
     Context,
     context::FutureExt as _,
-    trace::{SpanContext, TraceContextExt as _},
+    trace::{SpanContext, TraceContextExt as _, TraceId},
 };
 use opentelemetry_sdk::trace::{Sampler, SamplingDecision};
 use otel_messaging_core::{
-    AsReceived as _, InstrumentationBuilder, OperationType, ProcessParent, Received,
+    AsReceived as _, InstrumentationBuilder, OperationType, ProcessParent, ReceiveSpans, Received,
     client::Message,
 };
 
@@ -37,6 +37,22 @@ pub async fn r27_the_topology_is_chosen<B: Broker>() {
     chosen_by_the_destination_and_the_count::<B>().await;
     a_choice_that_panics_is_ignored::<B>().await;
     without_a_span_the_chosen_context_flows::<B>().await;
+    a_receive_span_is_a_trace_of_its_own::<B>().await;
+}
+
+/// Counts the spans and the traces of a message that nothing surrounds, with and without receive
+/// spans of single messages. README.md has the numbers.
+async fn a_receive_span_is_a_trace_of_its_own<B: Broker>() {
+    let settle = usize::from(B::SETTLE.is_some());
+    for (receive_spans, spans, traces) in [(ReceiveSpans::All, 3, 3), (ReceiveSpans::Batches, 2, 2)]
+    {
+        let scene = Scene::<B>::with(|builder| builder.with_receive_spans(receive_spans)).await;
+        scene.whole_life(order()).await;
+        let finished = scene.telemetry.spans();
+        let ids: HashSet<TraceId> =
+            finished.iter().map(|span| span.span_context.trace_id()).collect();
+        assert_eq!((finished.len(), ids.len()), (spans + settle, traces), "{receive_spans:?}");
+    }
 }
 
 fn root(builder: InstrumentationBuilder) -> InstrumentationBuilder {
