@@ -8,6 +8,9 @@
 //! - [`mod@conformance`]: one test for each rule of behaviour. Each client crate runs it.
 //! - [`toy`]: an in-memory broker and its instrumented client, an example of a client crate.
 //! - `collector` (with the feature of that name): an OTLP collector that runs in a test.
+//! - [`write_html`](telemetry::Telemetry#method.write_html) (with the feature `html`): writes what a
+//!   test recorded as a page that follows links; by itself if the test fails, where the environment
+//!   variable `OTEL_MESSAGING_HTML` names a directory.
 //! - `sources` (with the feature of that name): lists the public methods of a client, so that a
 //!   test fails if a new release adds one that is not instrumented.
 //!

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "otlp")]
 mod export;
+#[cfg(feature = "html")]
+mod page;
 mod sampler;
 
 use std::{
@@ -169,13 +171,15 @@ impl Telemetry {
     }
 }
 
-/// Exports what is left: clients that are still there would keep the providers alive.
-#[cfg(feature = "otlp")]
+#[cfg(any(feature = "html", feature = "otlp"))]
 impl Drop for Telemetry {
     fn drop(&mut self) {
-        // The assertions do not depend on it.
-        let _ = self.tracer_provider.force_flush();
-        let _ = self.meter_provider.force_flush();
+        #[cfg(feature = "html")]
+        self.write_on_failure();
+        // Exports what is left: clients that are still there would keep the providers alive. The
+        // assertions do not depend on it.
+        #[cfg(feature = "otlp")]
+        let _ = (self.tracer_provider.force_flush(), self.meter_provider.force_flush());
     }
 }
 

@@ -8,23 +8,23 @@ use sha2::{Digest, Sha256};
 use self::data::Data;
 use crate::traces::Traces;
 
-const PAGE: &str = include_str!("page/page.html");
-const STYLE: &str = include_str!("page/style.css");
+const PAGE: &str = include_str!("../assets/page.html");
+const STYLE: &str = include_str!("../assets/style.css");
 /// The scripts, as modules: each after those that it imports from.
 const SCRIPTS: [(&str, &str); 13] = [
-    ("elements", include_str!("page/elements.js")),
-    ("format", include_str!("page/format.js")),
-    ("data", include_str!("page/data.js")),
-    ("address", include_str!("page/address.js")),
-    ("search", include_str!("page/search.js")),
-    ("list", include_str!("page/list.js")),
-    ("parts", include_str!("page/parts.js")),
-    ("arrows", include_str!("page/arrows.js")),
-    ("rows", include_str!("page/rows.js")),
-    ("details", include_str!("page/details.js")),
-    ("layout", include_str!("page/layout.js")),
-    ("map", include_str!("page/map.js")),
-    ("main", include_str!("page/main.js")),
+    ("elements", include_str!("../assets/elements.js")),
+    ("format", include_str!("../assets/format.js")),
+    ("data", include_str!("../assets/data.js")),
+    ("address", include_str!("../assets/address.js")),
+    ("search", include_str!("../assets/search.js")),
+    ("list", include_str!("../assets/list.js")),
+    ("parts", include_str!("../assets/parts.js")),
+    ("arrows", include_str!("../assets/arrows.js")),
+    ("rows", include_str!("../assets/rows.js")),
+    ("details", include_str!("../assets/details.js")),
+    ("layout", include_str!("../assets/layout.js")),
+    ("map", include_str!("../assets/map.js")),
+    ("main", include_str!("../assets/main.js")),
 ];
 
 impl Traces {
