@@ -17,6 +17,8 @@ pub const RAISED_LINK_LIMIT: u16 = 20_000;
 pub enum Sampling {
     /// Spans are recorded, and discarded by the span processor.
     Recording,
+    /// The sampler keeps 1 % of the traces that start here.
+    OnePercent,
     /// The sampler drops all spans.
     SampledOut,
 }
@@ -26,6 +28,9 @@ pub fn tracer_provider(sampling: Sampling, link_limit: u16) -> SdkTracerProvider
     SdkTracerProvider::builder()
         .with_sampler(match sampling {
             Sampling::Recording => Sampler::AlwaysOn,
+            Sampling::OnePercent => {
+                Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(0.01)))
+            }
             Sampling::SampledOut => Sampler::AlwaysOff,
         })
         .with_max_links_per_span(link_limit.into())

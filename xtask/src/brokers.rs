@@ -20,13 +20,8 @@ use self::{
     broker::Broker,
     instance::{Instance, Started},
 };
-use crate::UsageError;
-use std::{
-    env,
-    ffi::OsString,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use crate::{UsageError, cargo};
+use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
 
 const USAGE: &str = "\
 Usage: cargo xtask brokers up|down|kill|status [--instance name] [kafka] [rabbitmq] [nats]
@@ -91,8 +86,14 @@ pub(crate) fn run(args: &[OsString]) -> Result<ExitCode, UsageError> {
 /// Brings all brokers up and returns the environment variables with their endpoints. Returns `None`
 /// after it has reported a broker that could not be started.
 pub(crate) fn up_all() -> Option<Vec<(&'static str, String)>> {
+    up_those(|_| true)
+}
+
+/// Brings the brokers up whose name passes `is_wanted`, as [`up_all`] does.
+pub(crate) fn up_those(is_wanted: impl Fn(&str) -> bool) -> Option<Vec<(&'static str, String)>> {
     let mut environment = Vec::new();
-    let is_good = each(&broker::ALL, |broker| {
+    let wanted: Vec<_> = broker::ALL.into_iter().filter(|broker| is_wanted(broker.name)).collect();
+    let is_good = each(&wanted, |broker| {
         environment.push((broker.variable, up(broker, None)?));
         Ok(())
     });
@@ -217,13 +218,7 @@ fn kill(broker: &'static Broker, name: Option<&str>) -> Result<(), String> {
 }
 
 fn directory() -> PathBuf {
-    root().join("target").join("brokers")
-}
-
-/// Returns the workspace: cargo names the package that it runs.
-pub(crate) fn root() -> PathBuf {
-    let package = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from).unwrap_or_default();
-    package.parent().map(Path::to_path_buf).unwrap_or_default()
+    cargo::root().join("target").join("brokers")
 }
 
 /// Returns `None` if only help was asked for.

@@ -46,7 +46,7 @@ pub(crate) fn pictures() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let directory = brokers::root().join("docs").join("pictures");
+    let directory = cargo::root().join("docs").join("pictures");
     let mut test = cargo::command("test");
     test.args(["--package", "otel-messaging-view", "--test", "browser", "--", "pictures"]);
     cargo::run(test.env(VARIABLE, driver).env(PICTURES, directory))
@@ -61,7 +61,7 @@ pub(crate) fn driver() -> Result<PathBuf, String> {
     if let Some(driver) = named.or_else(found).or(of_ci.filter(|it| it.is_file())) {
         return Ok(driver);
     }
-    let directory = brokers::root().join("target").join("browser");
+    let directory = cargo::root().join("target").join("browser");
     fs::create_dir_all(&directory)
         .map_err(|error| format!("{} could not be created: {error}", directory.display()))?;
     let installed = brokers::install_package(&"browser", PACKAGE, &directory);

@@ -24,6 +24,9 @@ Usage: cargo xtask <command>
   browser                         find or install Chromium, which the viewer's tests drive
   pictures                        take the viewer's pictures of docs/pictures again
   bench [args..]                  run the benchmarks; args go to cargo bench
+  bench brokers [scenario..]      measure what is added to a message on real brokers
+                                  (cargo xtask bench brokers --help lists scenarios and options)
+  bench instructions [--bless]    count the instructions of the core's paths, and compare them
   help                            show this
 ";
 
@@ -40,7 +43,7 @@ fn main() -> ExitCode {
         Some("brokers") => brokers::run(&rest),
         Some("browser") => Ok(browser::run()),
         Some("pictures") => Ok(browser::pictures()),
-        Some("bench") => Ok(bench::run(&rest)),
+        Some("bench") => bench::run(&rest),
         Some("help" | "-h" | "--help") => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)

@@ -3,9 +3,9 @@
 use super::{
     health,
     instance::{Instance, Started},
-    native, port, ready, root, task,
+    native, port, ready, task,
 };
-use crate::toolchain::is_in_path;
+use crate::{cargo, toolchain::is_in_path};
 use std::{path::Path, process::Command};
 
 /// Returns true if a Docker engine with Compose answers.
@@ -64,7 +64,7 @@ fn run(instance: &Instance, what: &str, args: &[&str], log: &Path) -> Result<(),
 }
 
 fn compose(instance: &Instance) -> Command {
-    let root = root();
+    let root = cargo::root();
     let mut command = Command::new("docker");
     command.arg("compose").arg("--file").arg(root.join("docker-compose.yml"));
     if let Some(port) = instance.ports.first() {

@@ -1,0 +1,115 @@
+//! Compares the figures with the budgets, scaled to this machine.
+
+use super::{figures::Figures, table::Table};
+use crate::{calibration::REFERENCE, mode::Mode};
+
+/// The most that a disabled instrumentation adds, and that no provider adds to that, in nanoseconds
+/// on the machine of reference.
+const DISABLED: f64 = 15.0;
+/// The most that p99 grows at a fixed rate.
+const P99: f64 = 1.05;
+/// The least of a fixed rate that is reached: less is a loss of rate, and not noise of the clock.
+const RATE: f64 = 0.99;
+
+/// Prints the budgets. Returns the number of those that are missed.
+pub(super) fn print(all: &[Figures]) -> usize {
+    let mut report = Report {
+        table: Table::new(["scenario", "mode", "what", "measured", "budget", "", "verdict"]),
+        missed: 0,
+    };
+    for figures in all {
+        report.cpu(figures);
+        report.throughput(figures);
+        report.latency(figures);
+    }
+    println!(
+        "\n## Budgets\n\nA budget of CPU is that of the machine of reference, times what a careful \
+         send of the core's benchmarks takes here over the {REFERENCE} ns that it takes there.\n"
+    );
+    print!("{}", report.table);
+    println!("\n{} missed.", report.missed);
+    report.missed
+}
+
+struct Report {
+    table: Table<7>,
+    missed: usize,
+}
+
+impl Report {
+    fn cpu(&mut self, figures: &Figures) {
+        let scale = figures.calibration / REFERENCE;
+        let mut budgets =
+            vec![(Mode::Disabled, false, DISABLED), (Mode::NoProvider, false, 2.0 * DISABLED)];
+        if let Some(budget) = figures.scenario.budget() {
+            for (index, mode) in [Mode::OnePercent, Mode::All].into_iter().enumerate() {
+                budgets.push((mode, false, budget.plain[index]));
+                budgets.push((mode, true, budget.bound[index]));
+            }
+        }
+        for (mode, bound, budget) in budgets {
+            let row = figures.row(mode, bound);
+            if let Some((row, added)) = row.and_then(|row| Some((row, row.added?))) {
+                let (measured, scaled) = (added.median, budget * scale);
+                self.add(
+                    figures,
+                    row.variant.name(),
+                    "CPU added",
+                    format!("{measured:+.0} ns"),
+                    format!("{scaled:.0} ns"),
+                    format!("{budget:.0} × {scale:.2}"),
+                    measured <= scaled,
+                );
+            }
+        }
+    }
+
+    fn throughput(&mut self, figures: &Figures) {
+        let Some(budgets) = figures.scenario.throughput_budget() else { return };
+        for (mode, budget) in [Mode::OnePercent, Mode::All].into_iter().zip(budgets) {
+            for row in [false, true].into_iter().filter_map(|bound| figures.row(mode, bound)) {
+                self.add(
+                    figures,
+                    row.variant.name(),
+                    "throughput",
+                    format!("{:.3}", row.throughput),
+                    format!("{budget}"),
+                    String::new(),
+                    row.throughput >= budget,
+                );
+            }
+        }
+    }
+
+    fn latency(&mut self, figures: &Figures) {
+        for (mode, bound) in
+            [Mode::OnePercent, Mode::All].map(|mode| [(mode, false), (mode, true)]).concat()
+        {
+            let Some(row) = figures.latency(mode, bound) else { continue };
+            let mut add = |what, measured: f64, budget: f64, is_met| {
+                let (measured, budget) = (format!("{measured:.3}"), format!("{budget}"));
+                let name = row.variant.name();
+                self.add(figures, name, what, measured, budget, String::new(), is_met);
+            };
+            add("p99 at a fixed rate", row.p99_ratio, P99, row.p99_ratio <= P99);
+            add("fixed rate reached", row.rate_reached, RATE, row.rate_reached >= RATE);
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "a row of the table")]
+    fn add(
+        &mut self,
+        figures: &Figures,
+        mode: String,
+        what: &str,
+        measured: String,
+        budget: String,
+        formula: String,
+        is_met: bool,
+    ) {
+        let verdict = if is_met { "met" } else { "**missed**" };
+        self.missed += usize::from(!is_met);
+        let title = figures.scenario.title().to_owned();
+        self.table.add([title, mode, what.into(), measured, budget, formula, verdict.into()]);
+    }
+}

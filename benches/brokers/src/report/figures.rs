@@ -1,0 +1,184 @@
+//! Computes the figures of a scenario from what its processes measured.
+
+use crate::{
+    child::Task,
+    measure::Measured,
+    mode::Mode,
+    record::{Record, Sample, Variant},
+    scenario::Scenario,
+    statistics::{Quartiles, median, quartiles},
+};
+
+/// The figures of a scenario.
+pub(super) struct Figures {
+    pub(super) scenario: Scenario,
+    pub(super) messages: usize,
+    pub(super) rounds: usize,
+    pub(super) rows: Vec<Row>,
+    /// Messages a second of `latencies`; `None` if there are none.
+    pub(super) rate: Option<usize>,
+    pub(super) latencies: Vec<Latency>,
+    /// The CPU of the careful send of the core's benchmarks, in nanoseconds.
+    pub(super) calibration: f64,
+}
+
+/// A mode at full speed: medians over the rounds.
+pub(super) struct Row {
+    pub(super) variant: Variant,
+    /// Nanoseconds a message.
+    pub(super) cpu: f64,
+    /// Nanoseconds a message over the baseline of the same round.
+    pub(super) added: Option<Quartiles>,
+    /// A message.
+    pub(super) allocations: f64,
+    /// A message.
+    pub(super) bytes: f64,
+    /// A part of the baseline's of the same round.
+    pub(super) throughput: f64,
+    pub(super) peak_mib: f64,
+}
+
+/// A mode at a fixed rate: medians over the rounds.
+pub(super) struct Latency {
+    pub(super) variant: Variant,
+    pub(super) p50_us: f64,
+    pub(super) p99_us: f64,
+    /// To the bare client's with the header in the same round.
+    pub(super) p99_ratio: f64,
+    /// A part of the rate that was asked for.
+    pub(super) rate_reached: f64,
+}
+
+impl Figures {
+    /// Returns `None` if the scenario was not measured.
+    pub(super) fn new(scenario: Scenario, records: &[Record]) -> Option<Self> {
+        let samples: Vec<&Sample> = records
+            .iter()
+            .filter_map(|record| match record {
+                Record::Sample(sample) if sample.scenario == scenario => Some(sample),
+                _ => None,
+            })
+            .collect();
+        let calibrations = records.iter().filter_map(|record| match record {
+            Record::Calibration { scenario: of, ns, .. } if *of == scenario => Some(*ns),
+            _ => None,
+        });
+        let first = samples.iter().find(|sample| sample.task == Task::Throughput)?;
+        let variants = |is: fn(Task) -> bool| {
+            let mut variants: Vec<Variant> = samples
+                .iter()
+                .filter(|sample| is(sample.task))
+                .map(|sample| sample.variant)
+                .collect();
+            variants.sort_by_key(|variant| (position(variant.mode), variant.bound));
+            variants.dedup();
+            variants
+        };
+        Some(Self {
+            scenario,
+            messages: first.measured.messages,
+            rounds: samples.iter().map(|sample| sample.round + 1).max()?,
+            rows: variants(|task| task == Task::Throughput)
+                .into_iter()
+                .filter_map(|variant| Row::new(variant, &samples))
+                .collect(),
+            rate: samples.iter().find_map(|sample| match sample.task {
+                Task::Latency(rate) => Some(rate),
+                _ => None,
+            }),
+            latencies: variants(|task| matches!(task, Task::Latency(_)))
+                .into_iter()
+                .filter_map(|variant| Latency::new(variant, &samples))
+                .collect(),
+            calibration: median(calibrations)?,
+        })
+    }
+
+    pub(super) fn row(&self, mode: Mode, bound: bool) -> Option<&Row> {
+        self.rows.iter().find(|row| row.variant == Variant { mode, bound })
+    }
+
+    pub(super) fn latency(&self, mode: Mode, bound: bool) -> Option<&Latency> {
+        self.latencies.iter().find(|row| row.variant == Variant { mode, bound })
+    }
+}
+
+fn position(mode: Mode) -> Option<usize> {
+    Mode::ALL.iter().position(|known| *known == mode)
+}
+
+impl Row {
+    fn new(variant: Variant, samples: &[&Sample]) -> Option<Self> {
+        let of = |variant, task| {
+            let is = move |sample: &&&Sample| sample.variant == variant && sample.task == task;
+            samples.iter().filter(is).map(|sample| (sample.round, sample.measured))
+        };
+        // A producer that writes no header is compared with one that does not either.
+        let is_producer = samples.first()?.scenario.is_producer();
+        let mode =
+            if is_producer && !variant.mode.writes_header() { Mode::Bare } else { Mode::Header };
+        let pairs = || {
+            of(variant, Task::Throughput).filter_map(|(round, measured)| {
+                let mut baselines = of(Variant::plain(mode), Task::Throughput);
+                Some((measured, baselines.find(|(of, _)| *of == round)?.1))
+            })
+        };
+        let counted = of(variant, Task::Allocations).next().map(|(_, measured)| measured);
+        let a_message = |number: fn(&Measured) -> u64| {
+            counted.map_or(f64::NAN, |counted| number(&counted) as f64 / counted.messages as f64)
+        };
+        let is_baseline = variant.mode == Mode::Bare || variant.mode == Mode::Header;
+        Some(Self {
+            variant,
+            cpu: median(of(variant, Task::Throughput).map(|(_, measured)| cpu(&measured)))?,
+            added: quartiles(pairs().map(|(measured, baseline)| cpu(&measured) - cpu(&baseline)))
+                .filter(|_| !is_baseline),
+            allocations: a_message(|counted| counted.allocations),
+            bytes: a_message(|counted| counted.allocated_bytes),
+            throughput: median(
+                pairs().map(|(measured, baseline)| rate(&measured) / rate(&baseline)),
+            )?,
+            peak_mib: median(
+                of(variant, Task::Throughput)
+                    .map(|(_, measured)| measured.peak_kib as f64 / 1024.0),
+            )?,
+        })
+    }
+}
+
+impl Latency {
+    fn new(variant: Variant, samples: &[&Sample]) -> Option<Self> {
+        let of = |variant| {
+            samples.iter().filter_map(move |sample| match sample.task {
+                Task::Latency(asked) if sample.variant == variant => {
+                    Some((sample.round, sample.measured, asked))
+                }
+                _ => None,
+            })
+        };
+        let ratios = of(variant).filter_map(|(round, measured, _)| {
+            let mut baselines = of(Variant::plain(Mode::Header));
+            let (_, baseline, _) = baselines.find(|(of, ..)| *of == round)?;
+            Some(measured.p99_ns as f64 / baseline.p99_ns as f64)
+        });
+        Some(Self {
+            variant,
+            p50_us: median(of(variant).map(|(_, measured, _)| measured.p50_ns as f64 / 1e3))?,
+            p99_us: median(of(variant).map(|(_, measured, _)| measured.p99_ns as f64 / 1e3))?,
+            p99_ratio: median(ratios)?,
+            rate_reached: median(
+                of(variant).map(|(_, measured, asked)| rate(&measured) / asked as f64),
+            )?,
+        })
+    }
+}
+
+/// Nanoseconds a message.
+fn cpu(measured: &Measured) -> f64 {
+    measured.cpu_ns as f64 / measured.messages as f64
+}
+
+/// Messages a second.
+fn rate(measured: &Measured) -> f64 {
+    measured.messages as f64 / (measured.wall_ns as f64 / 1e9)
+}
