@@ -52,9 +52,9 @@ pub(crate) async fn process(side: Side, place: &Place, run: &mut Run) -> Result 
     let client = connect(place).await?;
     match side {
         Side::Ours(instrumentation) => {
-            let client = ours::Client::wrap(client, &instrumentation);
-            let mut messages = client.subscribe(place.name.clone()).await?;
-            client.flush().await?;
+            let ours = ours::Client::wrap(client.clone(), &instrumentation);
+            let mut messages = ours.subscribe(place.name.clone()).await?;
+            round_trip(&client).await?;
             run.ready();
             while let Some(count) = run.next_phase() {
                 for _ in 0..count {
@@ -65,7 +65,7 @@ pub(crate) async fn process(side: Side, place: &Place, run: &mut Run) -> Result 
         }
         Side::Bare(by_hand) => {
             let mut messages = client.subscribe(place.name.clone()).await?;
-            client.flush().await?;
+            round_trip(&client).await?;
             run.ready();
             while let Some(count) = run.next_phase() {
                 for _ in 0..count {
@@ -79,6 +79,15 @@ pub(crate) async fn process(side: Side, place: &Place, run: &mut Run) -> Result 
             }
         }
     }
+    Ok(())
+}
+
+/// Waits until the server has done what was asked of it on this connection: a flush does not.
+async fn round_trip(client: &Client) -> Result {
+    let inbox = client.new_inbox();
+    let mut answers = client.subscribe(inbox.clone()).await?;
+    client.publish(inbox, "".into()).await?;
+    answers.next().await.ok_or("the server does not answer")?;
     Ok(())
 }
 

@@ -49,24 +49,23 @@ fn a_publish() {
 fn a_message_that_is_received_and_processed() {
     let (runtime, server) = start();
     let client = connect(&runtime, &server);
-    let send = || {
+    // Over the consumer's own connection, as the server has subscribed by then.
+    let send = |client: &Client| {
         block_on(client.publish_with_headers("orders", headers(), "7".into())).unwrap();
-        block_on(client.flush()).unwrap();
     };
     let mut messages = block_on(client.subscribe("orders")).unwrap();
     let bare = || {
-        send();
+        send(&client);
         let (allocations, message) = counted(|| block_on(messages.next()));
         assert!(message.is_some());
         allocations
     };
     assert_added("nats receive and process", bare, |mode| {
-        let client = connect(&runtime, &server);
-        let client = ours::Client::wrap(client, &mode.instrumentation());
+        let bare = connect(&runtime, &server);
+        let client = ours::Client::wrap(bare.clone(), &mode.instrumentation());
         let mut messages = block_on(client.subscribe("orders")).unwrap();
-        block_on(client.flush()).unwrap();
         steady(|| {
-            send();
+            send(&bare);
             let (allocations, ()) = counted(|| {
                 let message = block_on(messages.next()).unwrap();
                 block_on(message.process(async {}));
