@@ -78,7 +78,7 @@ mod process {
         span::{
             ambient::without_span,
             end::OperationState,
-            links::{Common, Members, collect_links},
+            links::{Common, Members},
             start::{Start, Subject},
         },
     };
@@ -103,15 +103,15 @@ mod process {
             let is_root = inner.settings.process_parent(view) == ProcessParent::Root;
             let beside = is_root.then(|| ambient.span().span_context().clone());
             let beside = beside.filter(SpanContext::is_valid).map(Link::with_context);
+            let own_attributes = |message: &L| {
+                let own = self.link_attributes.as_ref()?;
+                inner.settings.guard(Diagnostic::HookPanicked, || own(message))
+            };
             let links = |skip| {
-                let links = self.messages.iter().filter_map(|message| {
-                    let own = self.link_attributes.as_ref().and_then(|own| {
-                        inner.settings.guard(Diagnostic::HookPanicked, || own(message))
-                    });
-                    common.link(inner, message.as_received(), own.unwrap_or_default())
-                });
-                let count = self.messages.len() + usize::from(beside.is_some());
-                collect_links(count, skip, links.chain(beside.clone()))
+                let own = |message: &L| own_attributes(message).unwrap_or_default();
+                let mut links = common.links(inner, &self.messages, skip, own);
+                links.extend(beside.clone());
+                links
             };
             let members = Members { count: self.messages.len(), common: &common, links: &links };
             let subject = Subject::Batch(&members);

@@ -16,6 +16,7 @@ pub(crate) struct MessageContext {
 
 impl MessageContext {
     /// Joins what a message carries, which was read with such trust, with its instrumenter.
+    #[inline]
     pub(crate) fn new(instrumenter: Instrumenter, creation: CreationContext, trust: Trust) -> Self {
         Self { creation, trust, instrumenter, progress: Progress::default() }
     }

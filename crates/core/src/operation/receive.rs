@@ -6,7 +6,7 @@ use crate::{
     client::{Clock, Message},
     message::message_context::MessageContext,
     span::{
-        links::{Common, Members, collect_links},
+        links::{Common, Members},
         start::{Start, Subject},
     },
 };
@@ -55,10 +55,7 @@ impl Instrumenter {
         let wants_span = is_wanted && inner.providers.may_want_span(&inner.settings);
         let kind = operation.operation_type();
         let common = Common::of(kind, messages().map(Received::get_ref), wants_span);
-        let links = |skip| {
-            let links = messages().filter_map(|message| common.link(inner, message, Vec::new()));
-            collect_links(batch.len(), skip, links)
-        };
+        let links = |skip| common.links(inner, batch, skip, |_| Vec::new());
         let members = Members { count: batch.len(), common: &common, links: &links };
         if let Some(mut start) = Start::new(inner, operation, Subject::Batch(&members), is_wanted) {
             start.set_started(clock.0.unwrap_or_default());

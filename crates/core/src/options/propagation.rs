@@ -88,6 +88,7 @@ impl Propagator {
     }
 
     /// Reads what a message carries, against an empty context rather than the ambient one.
+    #[inline]
     pub(crate) fn extract<M: Message + ?Sized>(&self, message: &M) -> CreationContext {
         match self {
             Self::W3c { baggage } => extract_w3c(message, *baggage),
@@ -129,6 +130,7 @@ impl Propagator {
     }
 }
 
+#[inline]
 fn extract_w3c<M: Message + ?Sized>(message: &M, with_baggage: bool) -> CreationContext {
     let span_context = message
         .header(TRACEPARENT)

@@ -171,6 +171,11 @@ impl Settings {
         names.contains(name)
     }
 
+    /// Returns whether any attribute of a message that is off by default is wanted.
+    pub(crate) const fn wants_opt_ins(&self) -> bool {
+        self.message_keys || self.message_sizes || !self.captured_headers.is_empty()
+    }
+
     pub(crate) fn template(&self, name: &str) -> Option<Cow<'static, str>> {
         let Hook(template) = self.destination_templates.as_ref()?;
         self.guard(Diagnostic::HookPanicked, || template(name)).flatten()

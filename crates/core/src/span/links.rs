@@ -8,7 +8,7 @@ use opentelemetry::{
 };
 
 use crate::{
-    Destination, OperationType, Received,
+    AsReceived, Destination, OperationType,
     client::{AttributeValue, Message},
     instrumenter::{Inner, Started},
     options::diagnostics::Diagnostic,
@@ -112,22 +112,38 @@ impl<'a> Common<'a> {
         Some(Destination::new("").with_template(template))
     }
 
-    /// Makes the link to a message's creation context, with what holds for this message only and
-    /// `attributes`. A message without a context has no link.
-    pub(crate) fn link<M: Message>(
+    /// Makes the links to the creation contexts of the messages that have one, without the first
+    /// ones of so many. Each has the attributes that hold for its message only, and those that `own`
+    /// returns.
+    ///
+    /// If none is left out, the links past the limit have no attributes: only the sampler sees them
+    /// here.
+    pub(crate) fn links<L: AsReceived>(
         &self,
         inner: &Inner,
-        received: &Received<M>,
-        mut attributes: Vec<KeyValue>,
-    ) -> Option<Link> {
-        let creation = received.creation_context();
-        if !creation.is_valid() {
-            return None;
+        messages: &[L],
+        skip: usize,
+        own: impl Fn(&L) -> Vec<KeyValue>,
+    ) -> Vec<Link> {
+        let limit = inner.settings.link_limit;
+        let wants_opt_ins = inner.settings.wants_opt_ins();
+        let has_context = |message: &&L| message.as_received().creation_context().is_valid();
+        let mut links = Vec::with_capacity(messages.len().saturating_sub(skip));
+        for (index, message) in messages.iter().filter(has_context).enumerate().skip(skip) {
+            let received = message.as_received();
+            let mut attributes = Vec::new();
+            if skip > 0 || index < limit {
+                attributes = own(message);
+                self.varying(received.get_ref(), &mut attributes);
+                if wants_opt_ins {
+                    let push = |attribute| attributes.push(attribute);
+                    opt_in_attributes(inner, received.get_ref(), push);
+                }
+            }
+            let creation = received.creation_context().span_context().clone();
+            links.push(Link::new(creation, attributes, 0));
         }
-        let message = received.get_ref();
-        self.varying(message, &mut attributes);
-        opt_in_attributes(inner, message, |attribute| attributes.push(attribute));
-        Some(Link::new(creation.span_context().clone(), attributes, 0))
+        links
     }
 
     /// Adds the attributes in which this message differs from others.
