@@ -221,6 +221,45 @@ async fn a_status_counts_nothing() {
     ]);
 }
 
+#[tokio::test]
+async fn a_batch_that_is_dropped_was_sent_as_far_as_the_client_had_taken_it() {
+    let nats = Nats::new().await;
+    let options = ConnectOptions::new().client_capacity(1);
+    let address = format!("127.0.0.1:{}", nats.server.port);
+    let client = Client::connect(address, options, &nats.instrumentation).await.unwrap();
+    let batch = ["first", "second"].map(|payload| outbound("orders", payload));
+    // There is one thread, so the client's task cannot make room within one poll.
+    assert!(client.publish_batch(batch).now_or_never().is_none());
+    assert_eq!(nats.server.published(1).await[0].payload, b"first");
+    client.flush().await.unwrap();
+    assert_eq!(nats.server.published_so_far().len(), 1);
+    let create = |label| {
+        let attributes = nats.attributes("create", "create", Some("orders"));
+        span("create orders").kind(SpanKind::Producer).attributes(attributes).label(label)
+    };
+    let mut attributes = nats.attributes("publish", "send", Some("orders"));
+    attributes.retain(|(key, _)| *key != semconv::CLIENT_ID);
+    let exception = [
+        ("exception.type", "cancelled".into()),
+        ("exception.message", "message 1 of the batch".into()),
+    ];
+    nats.telemetry.assert_spans([
+        create("first"),
+        create("second"),
+        span("publish orders")
+            .kind(SpanKind::Client)
+            .attributes(attributes)
+            .attributes([
+                (semconv::CLIENT_ID, "2".into()),
+                (semconv::BATCH_MESSAGE_COUNT, 2.into()),
+            ])
+            .linked_to("first")
+            .linked_to("second")
+            .event("exception", exception)
+            .error("cancelled", Some("1 messages failed")),
+    ]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_loses_nothing_when_it_is_dropped_half_way() {
     let nats = Nats::new().await;

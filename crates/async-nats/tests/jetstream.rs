@@ -230,6 +230,22 @@ async fn a_settlement_ends_with_the_confirmation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_get_that_is_dropped_is_nothing() {
+    let nats = Nats::new().await;
+    let api = nats.client.get_ref().subscribe("$JS.API.DIRECT.GET.ORDERS").await;
+    let mut silent = api.unwrap();
+    let context = jetstream::new(nats.client.clone());
+    let stream = context.get_stream_no_info("ORDERS").await.unwrap();
+    tokio::select! {
+        biased;
+        _ = stream.direct_get(7) => panic!("it was answered"),
+        _ = silent.next() => {} // the request has arrived
+    }
+    nats.telemetry.assert_spans([]);
+    nats.telemetry.assert_metrics([]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_error_is_classed_by_its_variant() {
     let nats = Nats::new().await;
     let context = jetstream::new(nats.client.clone());

@@ -49,7 +49,11 @@ pub(crate) fn text(text: String) -> Cow<'static, str> {
 
 fn intern(text: &str) -> Option<&'static str> {
     static KNOWN: LazyLock<Mutex<HashSet<&'static str>>> = LazyLock::new(Mutex::default);
-    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    keep(&mut KNOWN.lock().unwrap_or_else(PoisonError::into_inner), text)
+}
+
+/// Returns the kept text, or `None` if there is no room for it.
+fn keep(known: &mut HashSet<&'static str>, text: &str) -> Option<&'static str> {
     if let Some(known) = known.get(text) {
         return Some(known);
     }
@@ -73,5 +77,16 @@ mod tests {
         assert_eq!(text("x".repeat(MAX_LENGTH + 1)).len(), MAX_LENGTH + 1);
         let long = Attribute::new("key", &"x".repeat(MAX_LENGTH + 1));
         assert_eq!(long.to_key_value(), KeyValue::new("key", "x".repeat(MAX_LENGTH + 1)));
+    }
+
+    #[test]
+    fn so_many_texts_are_kept_and_no_more() {
+        let mut known = HashSet::new();
+        for number in 0..MAX_TEXTS {
+            assert!(keep(&mut known, &number.to_string()).is_some());
+        }
+        assert_eq!(keep(&mut known, "one more"), None);
+        assert_eq!(keep(&mut known, "0"), Some("0"), "what is kept is still found");
+        assert_eq!(known.len(), MAX_TEXTS);
     }
 }
