@@ -98,8 +98,9 @@ pub(crate) fn parse_traceparent(text: &[u8]) -> Option<(TraceId, SpanId, TraceFl
     let (span_id, &[version, flags, ..]) = rest.split_first_chunk()? else { return None };
     match (version, more) {
         (0xff, _) => return None,
+        (_, []) => {}
         // Later versions may have more fields, after another dash.
-        (_, []) | (1.., [b'-', ..]) => {}
+        (1.., [b'-', ..]) if more.is_ascii() => {}
         _ => return None,
     }
     let (trace_id, span_id) = (TraceId::from_bytes(*trace_id), SpanId::from_bytes(*span_id));

@@ -63,6 +63,8 @@ fn malformed_traceparents_are_refused() {
         assert_eq!(parsed(&text), None, "{why}: {text}");
     }
     assert_eq!(parse_span_context(&[0xff; 55], None), None, "no text at all");
+    let future = [format!("01-{TRACE}-{SPAN}-01-").as_bytes(), b"\xff"].concat();
+    assert_eq!(parse_span_context(&future, None), None, "more fields that are no text");
 }
 
 #[test]
