@@ -158,12 +158,12 @@ pub(crate) fn write_baggage(baggage: &Baggage) -> String {
         if !text.is_empty() {
             text.push(',');
         }
-        percent_encode(key.trim(), &mut text);
+        percent_encode(key, "", &mut text);
         text.push('=');
-        percent_encode(value.trim(), &mut text);
+        percent_encode(value, "", &mut text);
         if !metadata.is_empty() {
             text.push(';');
-            text.push_str(metadata);
+            percent_encode(metadata, ";=", &mut text);
         }
     }
     text
@@ -201,11 +201,13 @@ fn parse_baggage_member(member: &str) -> Option<KeyValueMetadata> {
     Some(KeyValueMetadata::new(key, value, properties.join(";").as_str()))
 }
 
-/// Encodes the characters that a baggage value may not contain, and the percent sign itself.
-fn percent_encode(text: &str, into: &mut String) {
+/// Encodes the characters that a baggage value may not contain, except `kept`, and the percent sign
+/// itself.
+fn percent_encode(text: &str, kept: &str, into: &mut String) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     for character in text.chars() {
-        if character.is_ascii_graphic() && !matches!(character, '"' | ',' | ';' | '=' | '%') {
+        let is_special = matches!(character, '"' | ',' | ';' | '=' | '%' | '\\');
+        if character.is_ascii_graphic() && (!is_special || kept.contains(character)) {
             into.push(character);
         } else {
             for byte in character.encode_utf8(&mut [0; 4]).bytes() {

@@ -132,6 +132,16 @@ fn baggage_reads_back() {
     assert_eq!(read.get_with_metadata("user").unwrap().1.as_str(), "ttl=3;private");
 }
 
+/// What was encoded when it was read is encoded again: a comma would add a member.
+#[test]
+fn written_baggage_has_the_members_that_were_read() {
+    for text in ["a=%20b%5C;note=%22x%2C%20admin=yes%22", "a=1;;b=%25"] {
+        let read = parse_baggage(text.as_bytes()).unwrap();
+        assert_eq!(read.len(), 1, "{text}");
+        assert_eq!(write_baggage(&read), text);
+    }
+}
+
 #[test]
 fn hostile_baggage_is_bounded() {
     assert!(parse_baggage(&vec![b'a'; 8193]).is_none(), "too long");
