@@ -67,11 +67,19 @@ fn size(name: &CStr, value: Option<&[u8]>) -> usize {
 /// the name.
 pub(crate) struct Replacement<'a> {
     fields: &'a [Field<'a>],
-    /// How the fields' names are spelled in the headers, and whether a header has exactly that
-    /// name: it may go on after a NUL byte.
-    spellings: Vec<(CString, bool)>,
+    /// How the fields' names are spelled in the headers.
+    spellings: Vec<Spelling>,
     /// The size of the headers that are there, and of the fields.
     size: usize,
+}
+
+/// A field's name as it is spelled in headers that are there.
+struct Spelling {
+    name: CString,
+    /// Whether a header has exactly that name: it may go on after a NUL byte.
+    is_there: bool,
+    /// How many headers have it, with a NUL byte and more or without.
+    count: usize,
 }
 
 impl<'a> Replacement<'a> {
@@ -97,6 +105,9 @@ impl<'a> Replacement<'a> {
             plan.size += size(name, value) + HEADER_OVERHEAD;
             count += usize::from(!plan.removes(name, headers)?);
         }
+        if plan.spellings.iter().any(|spelling| spelling.removes_others(headers)) {
+            return Err(NotInjected::new("a header's name is a field's with a NUL byte and more"));
+        }
         if count > MAX_HEADERS {
             return Err(NotInjected::new("there would be more headers than consumers read"));
         }
@@ -108,14 +119,16 @@ impl<'a> Replacement<'a> {
         if !self.fields.iter().any(|field| is_name(name, field.name)) {
             return Ok(false);
         }
-        if let Some((_, is_there)) = self.spellings.iter().find(|(known, _)| **known == *name) {
-            return Ok(*is_there);
+        let known = self.spellings.iter_mut().find(|spelling| *spelling.name == *name);
+        if let Some(spelling) = known {
+            spelling.count += 1;
+            return Ok(spelling.is_there);
         }
         if self.spellings.len() == MAX_SPELLINGS {
             return Err(NotInjected::new("a field's name is there in too many spellings"));
         }
         let is_there = headers.last(name).is_some();
-        self.spellings.push((name.to_owned(), is_there));
+        self.spellings.push(Spelling { name: name.to_owned(), is_there, count: 1 });
         Ok(is_there)
     }
 
@@ -127,8 +140,8 @@ impl<'a> Replacement<'a> {
     /// Changes the headers. All other headers stay as and where they are.
     pub(crate) fn apply(self, headers: &mut Option<OwnedHeaders>) {
         if let Some(headers) = headers {
-            let stale = self.spellings.iter().filter(|(_, is_there)| *is_there);
-            stale.for_each(|(name, _)| native::remove(headers, name));
+            let stale = self.spellings.iter().filter(|spelling| spelling.is_there);
+            stale.for_each(|spelling| native::remove(headers, &spelling.name));
         }
         for field in self.added() {
             let list = headers.take();
@@ -139,5 +152,13 @@ impl<'a> Replacement<'a> {
 
     fn added(&self) -> impl Iterator<Item = &'a Field<'a>> + use<'a> {
         self.fields.iter().filter(|field| field.value.is_some())
+    }
+}
+
+impl Spelling {
+    /// Returns whether removing the name would remove headers whose names go on after it: the C
+    /// library compares up to the NUL byte there.
+    fn removes_others(&self, headers: HeaderList<'_>) -> bool {
+        self.is_there && !headers.has(&self.name, self.count)
     }
 }

@@ -74,6 +74,22 @@ impl<'a> HeaderList<'a> {
         (result == OK).then(|| unsafe { bytes(value, size) })
     }
 
+    /// Returns whether `count` headers, at least one, have exactly this name.
+    pub(crate) fn has(self, name: &CStr, count: usize) -> bool {
+        let (mut value, mut size) = (ptr::null(), 0);
+        // SAFETY: as for `last`.
+        let result = unsafe {
+            bindings::rd_kafka_header_get(
+                self.list,
+                count.saturating_sub(1),
+                name.as_ptr(),
+                &raw mut value,
+                &raw mut size,
+            )
+        };
+        result == OK
+    }
+
     /// Returns the name and the value of the header at `index`. The name ends at its first NUL
     /// byte.
     pub(crate) fn get(self, index: usize) -> Option<(&'a CStr, Option<&'a [u8]>)> {
@@ -108,7 +124,7 @@ const unsafe fn bytes<'a>(value: *const c_void, size: usize) -> Option<&'a [u8]>
     Some(unsafe { slice::from_raw_parts(value.cast::<u8>(), size) })
 }
 
-/// Removes all headers of exactly this name.
+/// Removes all headers of this name, also those whose names go on after it with a NUL byte.
 pub(crate) fn remove(headers: &mut OwnedHeaders, name: &CStr) {
     let list = HeaderList::of_owned(headers).list;
     // SAFETY: the list is alive and ours alone, as `headers` is borrowed mutably; `name` ends with

@@ -130,6 +130,28 @@ async fn fields_are_replaced_in_any_case_and_nothing_else() {
     }
 }
 
+/// The C library would remove both.
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_are_left_alone_where_a_fields_name_goes_on_after_a_nul_byte() {
+    let kafka = Kafka::new();
+    let (producer, consumer) = (kafka.producer(), kafka.consumer("orders"));
+    let stale: (&[u8], _) = (b"traceparent", Some(TRACEPARENT.as_bytes()));
+    let longer: (&[u8], _) = (b"traceparent\0x", Some(&b"kept"[..]));
+    for (sent, count) in [
+        // The name itself is not there: the context is added.
+        (headers([longer]), 2),
+        (headers([longer, stale]), 2),
+        (headers([stale, longer, stale]), 3),
+    ] {
+        let record = FutureRecord::<str, str>::to("orders").payload("x").headers(sent);
+        producer.send(record, PATIENCE).await.unwrap();
+        let message = consumer.recv().await.unwrap();
+        let headers = headers_of(&message);
+        assert!(headers.iter().any(|(_, value)| value.as_deref() == Some(b"kept")));
+        assert_eq!(headers.len(), count);
+    }
+}
+
 /// It takes no time that anybody would notice.
 #[tokio::test(flavor = "multi_thread")]
 async fn many_hostile_names_do_not_hold_up_a_send() {
