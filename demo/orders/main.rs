@@ -95,5 +95,5 @@ fn run(orders: &[String], brokers: Option<&String>, html: Option<&PathBuf>) -> R
         variables: cluster.variables(),
         input: if service == "shop" { orders.join("\n") } else { String::new() },
     });
-    all::run(programs.into(), &cluster.suffix, orders.len(), &HOPS, html, cluster.remove())
+    all::run(programs.into(), &cluster.suffix, orders.len(), &HOPS, html, None, cluster.remove())
 }

@@ -8,9 +8,9 @@ use lapin::{
     options::{BasicPublishOptions, ConfirmSelectOptions},
 };
 use otel_messaging::{async_nats, lapin, rdkafka}; // was: the clients' crates themselves
-use otel_messaging_demo::{Result, log, service::Run};
+use otel_messaging_demo::{Result, log, service::Run, telemetry};
 use rdkafka::{
-    ClientConfig,
+    ClientConfig, bare,
     consumer::{CommitMode, Consumer, StreamConsumer},
     message::{BorrowedMessage, Message},
 };
@@ -31,13 +31,14 @@ struct Billing {
 /// have arrived, and not before.
 pub(crate) async fn run(run: Arc<Run>) -> Result {
     let at = Brokers::from_env()?;
-    let consumer: StreamConsumer = ClientConfig::new()
+    let consumer: bare::consumer::StreamConsumer = ClientConfig::new()
         .set("bootstrap.servers", &at.kafka)
         .set("client.id", "billing")
         .set("group.id", run.name("billing"))
         .set("auto.offset.reset", "earliest") // Orders may be there before their consumer.
         .set("enable.auto.commit", "false") // Only what was processed is committed.
         .create()?;
+    let consumer = StreamConsumer::wrap(consumer, &telemetry::instrumentation());
     let connection = at.rabbitmq().await?;
     let channel = connection.create_channel().await?;
     channel.confirm_select(ConfirmSelectOptions::default()).await?;

@@ -18,6 +18,7 @@ use otel_messaging::{
 use otel_messaging_demo::{
     Result, kafka,
     service::{self, Run},
+    telemetry,
 };
 
 /// The endpoints of the three brokers.
@@ -38,7 +39,9 @@ impl Brokers {
     }
 
     pub(crate) async fn rabbitmq(&self) -> Result<Connection> {
-        Ok(Connection::connect(&self.rabbitmq, ConnectionProperties::default()).await?)
+        let options = ConnectionProperties::default();
+        let connection = lapin::bare::Connection::connect(&self.rabbitmq, options).await?;
+        Ok(Connection::wrap(connection, &self.rabbitmq, &telemetry::instrumentation()))
     }
 
     /// Creates the topic of orders, and returns its name.

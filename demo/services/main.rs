@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use otel_messaging_demo::{
-    Result, all, audit::Hop, children::Program, exit, print, service, telemetry,
+    Result, all, audit::Hop, children::Program, exit, print, sampled, service, telemetry,
 };
 
 use crate::brokers::Brokers;
@@ -59,6 +59,19 @@ fn command() -> Command {
             "Set a variable for one service only: break one, and see it noticed \
              (mailer:OTEL_TRACES_SAMPLER=always_off)",
         );
+    let sampler = option("sampler", "RULE").value_parser(["root", "any", "sticky"]).help(
+        "Sample, and count what is kept: `root` decides on each trace alone, `any` by the flags \
+             of links, `sticky` keeps chains of linked traces whole. Without it all spans are kept",
+    );
+    let rate = option("sampling-rate", "RATE")
+        .requires("sampler")
+        .default_value("0.01")
+        .value_parser(value_parser!(f64))
+        .help("The share of traces that the sampler keeps");
+    let one_trace = Arg::new("one-trace").long("one-trace").action(ArgAction::SetTrue).help(
+        "Make one trace of a message's producer and consumer, instead of two that are linked \
+         (ProcessParent::CreationContextIfNoAmbient). Batches have links in any case",
+    );
     let service = |name| Command::new(name).about("Run this service alone").arg(orders.clone());
     let all = Command::new("all")
         .override_usage("cargo xtask demo --all [OPTIONS]\n       services all [OPTIONS]")
@@ -69,7 +82,7 @@ fn command() -> Command {
              the invoices; nightly takes the whole day as one batch. Then shows their traces, and \
              counts whether each order can be followed all the way",
         )
-        .args([orders.clone(), variable, all::html()])
+        .args([orders.clone(), variable, one_trace, sampler, rate, all::html()])
         .after_help(format!(
             "OTEL_MESSAGING_KAFKA, OTEL_MESSAGING_RABBITMQ and OTEL_MESSAGING_NATS say where the \
              brokers are; the xtask sets them, and starts brokers that they do not name. {}\n\n\
@@ -98,15 +111,21 @@ fn run_all(matches: &ArgMatches, orders: u64) -> Result {
     let (brokers, suffix) = (Brokers::from_env()?, all::suffix());
     print(format_args!("{orders} orders go through {}.\n", SERVICES.join(", ")));
     let variables: Vec<&Variable> = matches.get_many("env").into_iter().flatten().collect();
+    let rate = *matches.get_one::<f64>("sampling-rate").unwrap_or(&1.0);
+    let sampler = matches.get_one::<String>("sampler").map(|rule| format!("{rule}:{rate}"));
+    let chosen = sampler.iter().map(|sampler| (sampled::SAMPLER, sampler.as_str()));
+    let joined = matches.get_flag("one-trace").then_some((telemetry::ONE_TRACE, "true"));
+    let for_all = chosen.chain(joined).map(|(name, value)| (name.to_owned(), value.to_owned()));
     let programs = SERVICES.map(|service| {
         let own = variables.iter().filter(|(of, _)| of == service);
         Program {
             service,
             args: [service, "--orders", &orders.to_string()].map(str::to_owned).into(),
-            variables: own.map(|(_, variable)| variable.clone()).collect(),
+            variables: for_all.clone().chain(own.map(|(_, own)| own.clone())).collect(),
             input: String::new(),
         }
     });
     let (html, clean) = (matches.get_one("html"), brokers.remove(&suffix));
-    all::run(programs.into(), &suffix, usize::try_from(orders)?, &HOPS, html, clean)
+    let (orders, sampler) = (usize::try_from(orders)?, sampler.as_deref());
+    all::run(programs.into(), &suffix, orders, &HOPS, html, sampler, clean)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_nats::service::ServiceExt;
 use futures::StreamExt;
 use otel_messaging::async_nats; // was: the async-nats crate itself
-use otel_messaging_demo::{Result, service::Run};
+use otel_messaging_demo::{Result, service::Run, telemetry};
 
 use crate::brokers::Brokers;
 
@@ -14,7 +14,8 @@ const APPLES: u32 = 9;
 
 /// Answers a request for each order of the day.
 pub(crate) async fn run(run: Arc<Run>) -> Result {
-    let client = async_nats::connect(&Brokers::from_env()?.nats).await?;
+    let client = async_nats::bare::connect(&Brokers::from_env()?.nats).await?;
+    let client = async_nats::Client::wrap(client, &telemetry::instrumentation());
     let name = run.name("stock");
     let service = client.service_builder().queue_group("stock").start(&name, "1.0.0").await?;
     let mut requests = service.endpoint(&name).await?;

@@ -16,7 +16,9 @@ use crate::{
     Result,
     audit::{Audit, Hop},
     children::{self, Program},
-    log, metrics, print, spans,
+    log, metrics, print,
+    sampled::Sampled,
+    spans,
 };
 
 /// The longest time to delete what the brokers hold.
@@ -40,13 +42,15 @@ pub fn html() -> Arg {
 
 /// Runs the services and deletes what they left on the brokers; then prints the traces, the metrics
 /// and the count, and writes the traces to the file `html`. Fails if a service did, if the run was
-/// interrupted, if something is missing, or if the file cannot be written.
+/// interrupted, if something is missing, or if the file cannot be written. With a sampler, nothing
+/// is missing: what it kept is counted instead.
 pub fn run(
     programs: Vec<Program>,
     suffix: &str,
     orders: usize,
     hops: &[Hop],
     html: Option<&PathBuf>,
+    sampler: Option<&str>,
     clean: impl Future<Output = Result>,
 ) -> Result {
     let services: Vec<_> = programs.iter().map(|program| program.service).collect();
@@ -62,7 +66,7 @@ pub fn run(
     });
     runtime.shutdown_timeout(CLOSING);
     let traces = spans::of(&collector.collected(), &services);
-    let is_complete = report(&collector.collected(), &traces, &services, hops, orders);
+    let is_complete = report(&collector.collected(), &traces, &services, hops, orders, sampler);
     let written = html.map_or(Ok(()), |html| write(html, &traces, orders));
     ran.and(written)?;
     if is_complete { Ok(()) } else { Err("something is missing: see above".into()) }
@@ -81,6 +85,7 @@ fn report(
     services: &[&'static str],
     hops: &[Hop],
     orders: usize,
+    sampler: Option<&str>,
 ) -> bool {
     let audit = Audit::new(traces, services, hops, orders);
     if !traces.spans.is_empty() {
@@ -89,6 +94,10 @@ fn report(
     }
     for refused in &collected.refused {
         log(format_args!("the collector got what is not OTLP: {refused}"));
+    }
+    if let Some(sampler) = sampler {
+        print(Sampled::new(traces, sampler, orders, hops));
+        return collected.refused.is_empty();
     }
     let problems = audit.problems();
     for problem in &problems {

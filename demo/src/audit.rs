@@ -11,7 +11,7 @@ use std::{
 
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
-use otel_messaging_view::Traces;
+use otel_messaging_view::{Span, Traces};
 
 use crate::spans::is_sent;
 
@@ -43,6 +43,17 @@ impl Hop {
     #[must_use]
     pub const fn received(self) -> Self {
         Self { operation: "receive", ..self }
+    }
+
+    /// Tells whether a span takes messages of this hop.
+    pub fn is_taken_by(&self, span: &Span) -> bool {
+        span.service() == self.to && span.operation() == self.operation
+    }
+}
+
+impl fmt::Display for Hop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<13} {} → {}", self.title, self.from, self.to)
     }
 }
 
@@ -112,11 +123,8 @@ impl<'a> Audit<'a> {
 
 impl fmt::Display for Audit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Count { hop: Hop { title, from, to, .. }, sent, taken, missing } in &self.counts {
-            writeln!(
-                f,
-                "{title:<13} {from} → {to}: {sent} sent, {taken} taken, {missing} missing"
-            )?;
+        for Count { hop, sent, taken, missing } in &self.counts {
+            writeln!(f, "{hop}: {sent} sent, {taken} taken, {missing} missing")?;
         }
         let processed = || self.counts.iter().filter(|it| it.hop.operation == "process");
         let sent: usize = processed().map(|it| it.sent).sum();
@@ -141,7 +149,7 @@ fn follow<'a>(
         if is_of_hop && is_sent(it) {
             sent.insert(index);
         }
-        if it.service() == hop.to && it.operation() == hop.operation {
+        if hop.is_taken_by(it) {
             for message in traces.links(index).filter_map(|link| traces.target(link)) {
                 takers.entry(message).or_default().insert(index);
             }

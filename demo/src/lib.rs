@@ -6,6 +6,7 @@ pub mod audit;
 pub mod children;
 pub mod kafka;
 pub mod metrics;
+pub mod sampled;
 pub mod service;
 pub mod spans;
 pub mod telemetry;

@@ -14,11 +14,16 @@ use opentelemetry_sdk::{
     trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider},
 };
 
-use crate::{Result, service::variable};
+use otel_messaging::otel::{Instrumentation, ProcessParent};
+
+use crate::{Result, sampled, service::variable};
 
 /// The variable with the demo's own collector, which gets all telemetry whatever the standard
 /// variables say.
 pub const COLLECTOR: &str = "OTEL_MESSAGING_DEMO_COLLECTOR";
+
+/// The variable that asks for one trace for producer and consumer, where there is one message.
+pub const ONE_TRACE: &str = "OTEL_MESSAGING_DEMO_ONE_TRACE";
 
 /// What the help of a program says about export.
 pub const HELP: &str = "\
@@ -28,6 +33,17 @@ OTEL_METRICS_EXPORTER=none leaves one of them out.";
 
 /// How many spans wait for their export at most. It is more than a run makes in a moment.
 const QUEUE: usize = 32 * 1024;
+
+/// Returns the options of what consumes messages. The ids of the sender are attributes of process
+/// spans, because a viewer may not be able to search by links.
+pub fn instrumentation() -> Instrumentation {
+    let builder = Instrumentation::builder().with_creation_context_attributes(true);
+    match variable(ONE_TRACE) {
+        Some(_) => builder.with_process_parent(ProcessParent::CreationContextIfNoAmbient),
+        None => builder,
+    }
+    .build()
+}
 
 /// The providers of a service, which are shut down when its work is done.
 #[derive(Debug)]
@@ -44,6 +60,9 @@ impl Telemetry {
         };
         let resource = Resource::builder().with_service_name(service).build();
         let mut traces = SdkTracerProvider::builder().with_resource(resource.clone());
+        if let Some(sampler) = sampled::sampler()? {
+            traces = traces.with_sampler(sampler);
+        }
         for endpoint in endpoints("TRACES", "/v1/traces") {
             let mut exporter =
                 SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary);

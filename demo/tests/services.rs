@@ -121,6 +121,44 @@ fn the_nightly_batch_loses_no_link() {
 }
 
 #[test]
+fn one_trace_may_have_producer_and_consumer() {
+    all(&["--orders", "5", "--one-trace"], &[])
+        .ends_with(0, "5 orders: 20 messages sent, 20 processed, 60 links found, 0 missing")
+        .shows("│  └─ process stock-* CONSUMER  stock ")
+        .shows("   └─ process orders-* CONSUMER  billing ")
+        .shows("      │  └─ process invoices-*CONSUMER  mailer ")
+        .shows("process day-book-* CONSUMER  nightly ");
+}
+
+/// Returns the numbers in the last lines of a run with a sampler: those of the requests, then of hops.
+fn sampled(sampler: &str, rate: &str) -> Vec<Vec<usize>> {
+    let run = all(&["--orders", "40", "--sampler", sampler, "--sampling-rate", rate], &[]);
+    assert_eq!(run.status, Some(0), "{}\n{}", run.stdout, run.stderr);
+    let (_, kept) = run.stdout.split_once(&format!("\n{sampler}:{rate}: ")).unwrap();
+    let numbers = |line: &str| line.split_whitespace().filter_map(|it| it.parse().ok()).collect();
+    kept.lines().map(numbers).collect()
+}
+
+#[test]
+fn sticky_keeps_whole_chains() {
+    let kept = sampled("sticky", "0.5");
+    let requests = kept[0][0];
+    assert!((1..40).contains(&requests), "{kept:?}");
+    // The hops of single messages have one consumer for each kept request. The batch has one span.
+    for (hop, numbers) in kept[1..].iter().enumerate() {
+        let expected = if hop == 4 { numbers[0].min(1) } else { requests };
+        assert_eq!(numbers[..], [expected; 3], "{kept:?}");
+    }
+}
+
+#[test]
+fn the_root_sampler_alone_breaks_chains() {
+    let kept = sampled("root", "0.5");
+    let (kafka, rabbitmq) = (&kept[3], &kept[4]);
+    assert!(kafka[1] < kafka[0] && rabbitmq[2] < rabbitmq[0], "{kept:?}");
+}
+
+#[test]
 fn a_service_without_spans_is_noticed() {
     all(&["--orders", "4", "--env", "mailer:OTEL_TRACES_SAMPLER=always_off"], &[])
         .ends_with(1, "4 orders: 16 messages sent, 12 processed, 36 links found, 4 missing")
