@@ -3,6 +3,7 @@
 const KEYS = ["span", "view", "edge", "q", "service", "destination", "failed", "linked"];
 
 export function readAddress() {
+  cancel();
   const parts = new URLSearchParams(location.hash.slice(1));
   return Object.fromEntries(KEYS.map((key) => [key, parts.get(key) ?? ""]));
 }
@@ -12,15 +13,37 @@ export function addressOf(state) {
   return "#" + parts.join("&");
 }
 
-// The spans from which links were followed to what is shown, the last one last.
+// The states from which links were followed to what is shown, the last one last.
 export function readTrail() {
   return history.state?.trail ?? [];
 }
 
-// Shows the state in the address. `trail` makes it a step, which the browser can go back.
-export function writeAddress(state, trail) {
+// Shows the state in the address.
+export function writeAddress(state) {
+  cancel();
+  if (addressOf(state) !== location.hash) history.replaceState(history.state, "", urlOf(state));
+}
+
+// Shows the next state in the address, as a step that the browser can go back from.
+export function stepTo(next, state) {
+  writeAddress(state);
+  history.pushState({ trail: [...readTrail(), state] }, "", urlOf(next));
+}
+
+// Shows the state in the address when nothing has changed for a moment: browsers refuse it where a
+// key that is held down changes the address with every row.
+export function writeAddressLater(state) {
+  cancel();
+  waiting = setTimeout(() => writeAddress(state), 150);
+}
+
+let waiting;
+
+function cancel() {
+  clearTimeout(waiting);
+}
+
+function urlOf(state) {
   const hash = addressOf(state);
-  const url = hash === "#" ? location.pathname + location.search : hash;
-  if (trail) history.pushState({ trail }, "", url);
-  else if (hash !== location.hash) history.replaceState(history.state, "", url);
+  return hash === "#" ? location.pathname + location.search : hash;
 }

@@ -60,6 +60,17 @@ export function read(json) {
     if (target >= 0) inLinks[next[target]++] = link;
   });
 
+  // Each message of a batch asks for all of them.
+  let [last, lastLinks] = [-1, []];
+  function collect(span) {
+    const links = range(linkStarts[span], linkStarts[span + 1]);
+    if (overflow.has(span) || links.length === 0) return links;
+    for (let child = span + 1; child < end[span]; child = end[child]) {
+      if (overflow.has(child)) links.push(...range(linkStarts[child], linkStarts[child + 1]));
+    }
+    return links;
+  }
+
   const isAmbiguous = ambiguous(spans.ids, length);
   const list = (ids) => ids.map((pair) => [strings[pairs[2 * pair]], strings[pairs[2 * pair + 1]]]);
 
@@ -110,12 +121,8 @@ export function read(json) {
     },
     // The links of an operation: its own, then those on its children that hold the rest.
     links: (span) => {
-      const links = range(linkStarts[span], linkStarts[span + 1]);
-      if (overflow.has(span) || links.length === 0) return links;
-      for (let child = span + 1; child < end[span]; child = end[child]) {
-        if (overflow.has(child)) links.push(...range(linkStarts[child], linkStarts[child + 1]));
-      }
-      return links;
+      if (span !== last) [last, lastLinks] = [span, collect(span)];
+      return lastLinks;
     },
     linkCount: (span) => linkStarts[span + 1] - linkStarts[span],
     // The links that lead to a span.

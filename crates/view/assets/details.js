@@ -1,7 +1,7 @@
 // Everything about one span, with its links in both directions.
 
 import { copyButton, element, replace } from "./elements.js";
-import { clipped, clock, count, day, duration } from "./format.js";
+import { clipped, clock, count, duration } from "./format.js";
 import { addressOf } from "./address.js";
 import { nameOf, serviceOf } from "./parts.js";
 
@@ -24,7 +24,7 @@ export function showDetails(container, data, span, { trail, linked }, actions) {
       "div",
       { class: "bar-of-buttons" },
       trail.length > 0 &&
-        element("button", { type: "button", id: "back", onclick: actions.back }, `← Back to ${clipped(nameAt(data, trail.at(-1)), 40)}`),
+        element("button", { type: "button", id: "back", onclick: actions.back }, `← Back to ${clipped(placeOf(data, trail.at(-1)), 40)}`),
       causes.length + effects.length > 0 || isLinked
         ? element(
             "button",
@@ -49,9 +49,10 @@ export function showDetails(container, data, span, { trail, linked }, actions) {
   );
 }
 
-function nameAt(data, address) {
-  const span = data.find(address);
-  return span < 0 ? address : data.name(span);
+function placeOf(data, { span, view }) {
+  if (view === "map") return "the map";
+  const at = data.find(span);
+  return at < 0 ? "the list" : data.name(at);
 }
 
 function facts(data, span, actions) {
@@ -59,7 +60,7 @@ function facts(data, span, actions) {
   const orphan = data.orphan(span);
   const dropped = data.dropped(span);
   const rows = [
-    ["Start", `${day(data.base, data.start[span])} ${clock(data.base, data.start[span])}`],
+    ["Start", clock(data.base, data.start[span])],
     ["Duration", duration(data.duration[span])],
     parent >= 0 && ["Parent", follow(data, parent, "↑", actions)],
     orphan && ["Parent", [element("span", { class: "warn" }, "⚠ not in this file "), id(orphan)]],

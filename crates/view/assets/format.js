@@ -18,17 +18,12 @@ function three(number) {
   return number >= 100 ? number.toFixed(0) : number.toPrecision(3);
 }
 
-// The time of day, with microseconds, of a start after the file's first one.
+// The time, with microseconds, of a start after the file's first one. It is UTC: pages are shared.
 export function clock(base, nanos) {
   const at = base + BigInt(Math.round(nanos));
-  const date = new Date(Number(at / 1000000n));
-  const two = (number) => String(number).padStart(2, "0");
+  const seconds = new Date(Number(at / 1000000n)).toISOString().slice(0, 19);
   const micros = String((at / 1000n) % 1000000n).padStart(6, "0");
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${micros}`;
-}
-
-export function day(base, nanos) {
-  return new Date(Number((base + BigInt(Math.round(nanos))) / 1000000n)).toISOString().slice(0, 10);
+  return `${seconds.replace("T", " ")}.${micros} UTC`;
 }
 
 // Enough of a text for one line: a name can have a million characters.

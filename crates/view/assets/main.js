@@ -1,9 +1,9 @@
-// Joins the parts: the address says what is shown, and every change goes through it.
+// Joins the parts. The state says what is shown; the address shows it, and says it at the start.
 
 import { byId, element } from "./elements.js";
 import { clipped, count } from "./format.js";
 import { read } from "./data.js";
-import { readAddress, readTrail, writeAddress } from "./address.js";
+import { readAddress, readTrail, stepTo, writeAddress, writeAddressLater } from "./address.js";
 import { nodeKey, search } from "./search.js";
 import { Rows } from "./rows.js";
 import { showDetails } from "./details.js";
@@ -16,18 +16,24 @@ let found;
 let filtered;
 
 const actions = {
-  select: (span) => change({ span: data.address(span) }),
+  select: (span) => {
+    state = { ...state, span: data.address(span) };
+    writeAddressLater(state);
+    apply();
+  },
   // Goes to a span, with a way back. What hides it is taken away.
   follow: (span) => {
-    const trail = state.span ? [...readTrail(), state.span] : readTrail();
     const next = { ...state, span: data.address(span), view: "" };
     if (found && !isShown(span)) FILTERS.forEach((filter) => (next[filter] = ""));
-    writeAddress(next, trail);
+    stepTo(next, state);
+    state = next;
     apply();
     rows.list.scroller.focus();
   },
   back: () => {
-    if (readTrail().length > 0) history.back();
+    if (readTrail().length === 0) return;
+    writeAddress(state);
+    history.back();
   },
   link: (span) => change({ linked: span < 0 ? "" : data.address(span) }),
   edge: (edge) => change({ edge: String(edge) }),
@@ -64,9 +70,8 @@ function change(part) {
   apply();
 }
 
-// Shows what the address says.
+// Shows the state.
 function apply() {
-  state = readAddress();
   const wanted = FILTERS.map((filter) => state[filter]).join("\n");
   if (wanted !== filtered) {
     filtered = wanted;
@@ -161,7 +166,10 @@ function listen() {
     rows.list.scroller.focus();
   });
   // Back and forward, and an address that is typed.
-  addEventListener("popstate", apply);
+  addEventListener("popstate", () => {
+    state = readAddress();
+    apply();
+  });
   addEventListener("keydown", (event) => {
     const isTyping = event.target.matches("input[type=search], select, textarea");
     if (byId("keys").open || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -34,12 +34,12 @@ export class MapView {
       EDGE + columns[node] * COLUMN,
       EDGE + (line[node] + (height - 1) / 2) * LINE + (LINE - HEIGHT) / 2,
     ];
-    const edges = data.edges.map((edge, number) => this.edge(edge, number, place, isFound(edge), number === chosen));
+    const edges = data.edges.map((edge, number) => this.edge(edge, number, place, all[1] - EDGE, isFound(edge), number === chosen));
     const nodes = data.nodes.map((node, number) => this.node(node, place(number)));
     // As large as it fits, but not larger than it is.
     const svg = drawing(
       "svg",
-      { viewBox: `0 0 ${all[0]} ${all[1]}`, role: "group", "aria-label": "Map of services and destinations" },
+      { viewBox: `0 0 ${all[0]} ${all[1] + EDGE}`, role: "group", "aria-label": "Map of services and destinations" },
       edges.map(([line]) => line),
       nodes,
       edges.map(([, label]) => label),
@@ -62,7 +62,7 @@ export class MapView {
     );
   }
 
-  edge(edge, number, place, isFound, isChosen) {
+  edge(edge, number, place, bottom, isFound, isChosen) {
     const [[fromX, fromY], [toX, toY]] = [place(edge.from), place(edge.to)];
     const [startY, endY] = [fromY + HEIGHT / 2, toY + HEIGHT / 2];
     const isForward = toX > fromX;
@@ -71,10 +71,10 @@ export class MapView {
     let line = `M${startX} ${startY}C${middle[0]} ${startY} ${middle[0]} ${endY} ${endX - 2} ${endY}`;
     let head = `M${endX - 9} ${endY - 4}L${endX - 1} ${endY}L${endX - 9} ${endY + 4}`;
     if (!isForward) {
-      // Back: out of the bottom and into the bottom.
-      const low = Math.max(fromY, toY) + HEIGHT + 34;
+      // Back: out of the bottom, below all nodes, and into the bottom.
+      const low = bottom + 40;
       [startX, endX] = [fromX + WIDTH / 2 + 12, toX + WIDTH / 2 - 12];
-      middle = [(startX + endX) / 2, low - 8];
+      middle = [(startX + endX) / 2, (fromY + toY + 2 * HEIGHT + 6 * low) / 8];
       line = `M${startX} ${fromY + HEIGHT}C${startX} ${low} ${endX} ${low} ${endX} ${toY + HEIGHT + 2}`;
       head = `M${endX - 4} ${toY + HEIGHT + 9}L${endX} ${toY + HEIGHT + 1}L${endX + 4} ${toY + HEIGHT + 9}`;
     }
