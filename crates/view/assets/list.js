@@ -75,7 +75,8 @@ export class List {
         this.drawn.delete(at);
       }
     }
-    for (let at = from; at < to; at++) {
+    // From the last one, so that the next row is there: screen readers and paper need their order.
+    for (let at = to - 1; at >= from; at--) {
       if (this.drawn.has(at)) continue;
       const row = this.draw(at);
       row.id = `${this.prefix}-${at}`;
@@ -83,9 +84,7 @@ export class List {
       row.style.transform = `translateY(${at * this.height}px)`;
       row.setAttribute("aria-rowindex", at + (this.head ? 2 : 1));
       this.drawn.set(at, row);
-      // In the order that a screen reader reads.
-      const after = this.drawn.get(at + 1);
-      this.body.insertBefore(row, after ?? null);
+      this.body.insertBefore(row, this.drawn.get(at + 1) ?? null);
     }
     this.mark();
   }

@@ -295,7 +295,7 @@ export class Rows {
       return [
         cell(element("span", { class: "label" }, count(links.length, "message"))),
         cell(),
-        cell(missing > 0 && element("span", { class: "warn" }, `⚠ ${count(missing, "link")} to nothing here`), summary(data, links)),
+        cell(missing > 0 && element("span", { class: "warn" }, `⚠ ${missing.toLocaleString("en")} not in this file`), summary(data, links)),
         cell(),
         cell(),
       ];

@@ -76,7 +76,7 @@ fn document(text: &[u8]) -> Result<Option<Vec<ResourceSpans>>, Error> {
 }
 
 /// Changes what protobuf's own JSON allows, and OTLP's does not, into OTLP's: keys in snake case,
-/// names of enumerations, ids in base64, numbers as text.
+/// names of enumerations, ids in base64, numbers as text, `NaN`.
 fn normalized(value: Value, key: &str) -> Value {
     match value {
         Value::Object(map) => {
@@ -84,7 +84,9 @@ fn normalized(value: Value, key: &str) -> Value {
             let entries = entries.map(|(key, value)| {
                 let key = camel_case(&key);
                 let value = normalized(value, &key);
-                (key, value)
+                // `NaN` and `Infinity`, which are no numbers of JSON.
+                let is_text = key == "doubleValue" && value.is_string();
+                (if is_text { "stringValue".to_owned() } else { key }, value)
             });
             Value::Object(entries.collect::<Map<_, _>>())
         }

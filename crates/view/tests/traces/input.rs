@@ -166,6 +166,26 @@ fn what_other_exporters_write_is_read() {
 }
 
 #[test]
+fn values_of_every_type_are_read() {
+    let values = r#"[{"key":"a","value":{}},{"key":"b","value":{"doubleValue":"NaN"}},
+        {"key":"c","value":{"doubleValue":2}},{"key":"d","value":{"boolValue":true}},
+        {"key":"e","value":{"bytesValue":"AQL/"}},{"key":"f","value":{"intValue":-3}},
+        {"key":"g","value":{"arrayValue":{"values":[{"stringValue":"x"},{"intValue":"4"},{}]}}},
+        {"key":"h","value":{"kvlistValue":{"values":[{"key":"k","value":{"doubleValue":0.5}}]}}}]"#;
+    let line = LINES.lines().next().unwrap();
+    let own = r#"[{"key":"messaging.kafka.offset","value":{"intValue":"7"}}]"#;
+    let line = line.replace(own, &values.replace('\n', ""));
+    assert_read(line.as_bytes(), &["send orders"], &[]);
+    let page = read(line.as_bytes()).html("values");
+    for shown in ["NaN", "\"2\"", "true", "0102ff", "-3", "[\\\"x\\\", 4, null]", "{k: 0.5}"] {
+        assert!(page.contains(shown), "no {shown}");
+    }
+    // A line with as little as there can be.
+    let bare = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"bare"}]}]},{}]}"#;
+    assert_read(bare.as_bytes(), &["bare"], &["1 span without valid ids"]);
+}
+
+#[test]
 fn duplicates_are_counted_and_shown_once() {
     let changed = LINES.replace("send orders", "send invoices");
     let thrice = [LINES, LINES, &changed].concat();
