@@ -43,4 +43,29 @@ mod tests {
             assert!(sources.contains(quote), "not in the toy's sources:\n{quote}");
         }
     }
+
+    /// Reads the recipes for the collector and for Jaeger: their names and texts.
+    fn recipes() -> Vec<(String, String)> {
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
+        let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        entries.map(|path| (name(&path), fs::read_to_string(&path).unwrap())).collect()
+    }
+
+    #[test]
+    fn each_recipe_is_explained() {
+        for (name, _) in recipes() {
+            let link = format!("](recipes/{name})");
+            assert!(include_str!("seeing.md").contains(&link), "seeing.md has no {link}");
+        }
+    }
+
+    #[test]
+    fn recipes_read_attributes_that_are_recorded() {
+        use otel_messaging_core::semconv;
+        let graph = recipes().into_iter().find(|(name, _)| name == "service-graph.yaml").unwrap().1;
+        for key in [semconv::CREATION_CONTEXT_TRACE_ID, semconv::CREATION_CONTEXT_SPAN_ID] {
+            assert!(graph.contains(&format!("span.attributes[\"{key}\"]")), "{key}");
+        }
+    }
 }
