@@ -68,4 +68,38 @@ mod tests {
             assert!(graph.contains(&format!("span.attributes[\"{key}\"]")), "{key}");
         }
     }
+
+    /// Appends the text of all Rust files of a directory.
+    fn read_all(directory: &Path, sources: &mut String) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                read_all(&path, sources);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn the_tests_that_the_page_on_security_names_are_there() {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
+        let page = fs::read_to_string(crates.join("otel-messaging/docs/security.md")).unwrap();
+        let mut sources = String::new();
+        read_all(&crates.join("testing"), &mut sources);
+        read_all(&crates.join("sampling/tests"), &mut sources);
+        let (_, rest) = page.split_once("| attempt |").unwrap();
+        let rows = rest.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let mut named = 0;
+        for row in rows {
+            let cell = row.trim_end_matches('|').rsplit('|').next().unwrap();
+            let tests: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+            assert!(!tests.is_empty(), "no test: {row}");
+            named += tests.len();
+            for test in tests {
+                assert!(sources.contains(&format!("fn {test}")), "there is no test {test}");
+            }
+        }
+        assert!(named > 20, "{named} tests");
+    }
 }

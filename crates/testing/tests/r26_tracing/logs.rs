@@ -11,7 +11,9 @@ use opentelemetry_sdk::{
     error::OTelSdkResult,
     logs::{LogBatch, LogExporter, SdkLoggerProvider, SimpleLogProcessor},
 };
-use otel_messaging_core::client::without_ambient;
+use otel_messaging_core::{
+    CreationContext, Instrumentation, Instrumenter, System, client::without_ambient,
+};
 use tracing::{Dispatch, Event, Instrument as _, Subscriber, dispatcher, info, info_span};
 use tracing_subscriber::{
     fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter, format},
@@ -151,4 +153,23 @@ async fn a_line_of_a_callback_does_not_name_the_span_around() {
     info_span!("unrelated").in_scope(callback);
     let lines = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
     assert!(lines.contains(" INFO process{"), "{lines}");
+}
+
+/// A destination is named by whoever sends messages, where a routing key is part of its name.
+#[tokio::test]
+async fn r28_a_name_forges_no_line() {
+    let stage = Stage::new(true);
+    let written = Written::default();
+    let _default = dispatcher::set_default(&lines_to(&written, &stage));
+    let builder =
+        Instrumentation::builder().with_tracer_provider(stage.telemetry.tracer_provider());
+    let jobs = Instrumenter::builder(System::new("jobs", "jobs", "1")).build(&builder.build());
+    let name = "orders\n ERROR all is lost";
+    jobs.restore(name, CreationContext::NONE, "job").process_sync(|| info!("billed"));
+    let lines = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(lines.lines().count(), 1, "{lines}");
+    assert!(
+        lines.contains(r#"messaging.destination.name="orders\n ERROR all is lost""#),
+        "{lines}"
+    );
 }
