@@ -18,4 +18,5 @@ pub mod kafka;
 pub mod nats;
 pub mod rabbitmq;
 pub mod stored;
+pub mod view;
 pub mod words;

@@ -13,7 +13,7 @@ use std::{env, fs, panic, path::Path};
 
 use arbitrary::Result;
 use fastrand::Rng;
-use otel_messaging_properties::{contexts, kafka, nats, rabbitmq, stored};
+use otel_messaging_properties::{contexts, kafka, nats, rabbitmq, stored, view};
 
 const CASES: u64 = 2_000;
 
@@ -40,6 +40,11 @@ fn rabbitmq_tables_carry_one_context_and_all_other_entries() {
 #[test]
 fn nats_messages_carry_one_context_and_all_other_headers() {
     check("nats", nats::check);
+}
+
+#[test]
+fn files_of_spans_are_shown() {
+    check("view", view::check);
 }
 
 fn check(target: &str, property: fn(&[u8]) -> Result<()>) {

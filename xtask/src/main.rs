@@ -5,6 +5,7 @@ mod brokers;
 mod browser;
 mod cargo;
 mod demo;
+mod soak;
 mod test;
 mod toolchain;
 
@@ -21,6 +22,8 @@ Usage: cargo xtask <command>
   test [--embedded] [-- args..]   run every test, or only those that need no broker; args go to the
                                   test harness
   brokers up|down|kill|status ..  start, stop or show real brokers
+  soak [--minutes N] [--seed N]   run mixed load on own brokers that are killed, and account for all
+                                  messages, spans and metrics (cargo xtask soak --help)
   browser                         find or install Chromium, which the viewer's tests drive
   pictures                        take the viewer's pictures of docs/pictures again
   bench [args..]                  run the benchmarks; args go to cargo bench
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         Some("demo") => Ok(demo::run(&rest)),
         Some("test") => test::run(&rest),
         Some("brokers") => brokers::run(&rest),
+        Some("soak") => Ok(soak::run(&rest)),
         Some("browser") => Ok(browser::run()),
         Some("pictures") => Ok(browser::pictures()),
         Some("bench") => bench::run(&rest),

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: runs every test of the workspace and prints the totals.
 
-use crate::{UsageError, brokers, browser, cargo, demo, toolchain};
+use crate::{UsageError, brokers, browser, cargo, demo, soak, toolchain};
 use std::{
     env,
     ffi::OsString,
@@ -48,8 +48,12 @@ const EMBEDDED_DEMO: &[&str] =
     &["--package=otel-messaging-demo", "--lib", "--bins", "--test=orders"];
 
 /// The packages whose tests need brokers.
-const WITH_BROKERS: [&str; 3] =
-    ["otel-messaging-applications", "otel-messaging-integration-tests", demo::PACKAGE];
+const WITH_BROKERS: [&str; 4] = [
+    "otel-messaging-applications",
+    "otel-messaging-integration-tests",
+    demo::PACKAGE,
+    soak::PACKAGE,
+];
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Options<'a> {
