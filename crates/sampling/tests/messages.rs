@@ -1,25 +1,36 @@
 //! Whole chains through instrumented clients, whose contexts travel in the headers of messages.
 
+#![allow(clippy::unwrap_used, reason = "clippy spares test functions only, not what they call")]
+
 use std::collections::HashMap;
 
 use opentelemetry::{TraceId, trace::SpanKind};
-use opentelemetry_sdk::trace::Sampler;
-use otel_messaging_core::{Instrumentation, Propagation};
+use opentelemetry_sdk::trace::{IdGenerator, Sampler};
+use otel_messaging_core::{Instrumentation, Propagation, Trust};
 use otel_messaging_sampling::LinkSampler;
 use otel_messaging_testing::{
     telemetry::{FinishedSpan, Telemetry},
     toy::{Broker, Consumer, Producer, Record},
 };
 
+mod support;
+
+use support::Ids;
+
 const MESSAGES: usize = 400;
 
 fn telemetry() -> (Telemetry, Instrumentation) {
+    trusting(Trust::Full)
+}
+
+fn trusting(trust: Trust) -> (Telemetry, Instrumentation) {
     let sampler = Sampler::parent_based(LinkSampler::sticky(Sampler::TraceIdRatioBased(0.3)));
     let telemetry = Telemetry::builder().with_sampler(sampler).build();
     let instrumentation = Instrumentation::builder()
         .with_propagator(Propagation::TraceContext)
         .with_tracer_provider(telemetry.tracer_provider())
         .with_meter_provider(telemetry.meter_provider())
+        .with_trust(trust)
         .build();
     (telemetry, instrumentation)
 }
@@ -111,4 +122,36 @@ async fn all_spans_of_a_batch_are_kept_or_none() {
             assert_eq!(count(spans, &kind), 1, "{kind:?}: {spans:#?}");
         }
     }
+}
+
+/// Processes messages that all have an origin which the root sampler keeps, and trace ids at random.
+/// Returns how many spans are kept, and how many of these have a link.
+async fn kept_with_a_forged_origin(trust: Trust) -> (usize, usize) {
+    let (telemetry, instrumentation) = trusting(trust);
+    let broker = Broker::new(1);
+    let consumer = Consumer::new(&broker, ["orders"], &instrumentation);
+    let ids = Ids::new(1);
+    for _ in 0..MESSAGES {
+        let traceparent = format!("00-{}-{}-01", ids.new_trace_id(), ids.new_span_id());
+        let tracestate = format!("otelmsg={}", TraceId::from(1));
+        let headers = [("traceparent", traceparent), ("tracestate", tracestate)];
+        let headers = headers.map(|(name, value)| (name.to_owned(), Some(value.into_bytes())));
+        let record = Record { headers: headers.into(), ..Record::new("orders", "7 apples") };
+        broker.store(record).await.unwrap();
+        consumer.receive().await.unwrap().process(async {}).await;
+    }
+    let mut spans = telemetry.spans();
+    spans.retain(|span| span.span_kind == SpanKind::Consumer);
+    (spans.len(), spans.iter().filter(|span| !span.links.links.is_empty()).count())
+}
+
+#[tokio::test]
+async fn trust_says_whether_an_origin_is_believed() {
+    assert_eq!(kept_with_a_forged_origin(Trust::Full).await, (MESSAGES, MESSAGES));
+    let (kept, linked) = kept_with_a_forged_origin(Trust::Links).await;
+    assert!((40..MESSAGES - 40).contains(&kept), "{kept} are kept");
+    assert_eq!(linked, kept);
+    let (kept, linked) = kept_with_a_forged_origin(Trust::None).await;
+    assert!((40..MESSAGES - 40).contains(&kept), "{kept} are kept");
+    assert_eq!(linked, 0);
 }
