@@ -13,15 +13,7 @@ const RATE: f64 = 0.99;
 
 /// Prints the budgets. Returns the number of those that are missed.
 pub(super) fn print(all: &[Figures]) -> usize {
-    let mut report = Report {
-        table: Table::new(["scenario", "mode", "what", "measured", "budget", "", "verdict"]),
-        missed: 0,
-    };
-    for figures in all {
-        report.cpu(figures);
-        report.throughput(figures);
-        report.latency(figures);
-    }
+    let report = Report::of(all);
     println!(
         "\n## Budgets\n\nA budget of CPU is that of the machine of reference, times what a careful \
          send of the core's benchmarks takes here over the {REFERENCE} ns that it takes there.\n"
@@ -37,6 +29,17 @@ struct Report {
 }
 
 impl Report {
+    fn of(all: &[Figures]) -> Self {
+        let table = Table::new(["scenario", "mode", "what", "measured", "budget", "", "verdict"]);
+        let mut report = Self { table, missed: 0 };
+        for figures in all {
+            report.cpu(figures);
+            report.throughput(figures);
+            report.latency(figures);
+        }
+        report
+    }
+
     fn cpu(&mut self, figures: &Figures) {
         let scale = figures.calibration / REFERENCE;
         let mut budgets =
@@ -111,5 +114,44 @@ impl Report {
         self.missed += usize::from(!is_met);
         let title = figures.scenario.title().to_owned();
         self.table.add([title, mode, what.into(), measured, budget, formula, verdict.into()]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        report::figures::tests::{calibration, sample},
+        scenario::Scenario,
+    };
+
+    /// Returns the row of a mode at 1 %, and the number of budgets that are missed. `ns` is the CPU
+    /// that is added to a message, `reference` that of the careful send.
+    fn one_percent(ns: u64, reference: f64) -> (String, usize) {
+        let scenario = Scenario::KafkaProcess;
+        let records = [
+            calibration(scenario, reference),
+            sample(scenario, Mode::Header, 0, 700),
+            sample(scenario, Mode::OnePercent, 0, 700 + ns),
+        ];
+        let report = Report::of(&[Figures::new(scenario, &records).unwrap()]);
+        let table = report.table.to_string();
+        let row = table.lines().nth(2).unwrap();
+        (row.split_whitespace().collect::<Vec<_>>().join(" "), report.missed)
+    }
+
+    #[test]
+    fn a_budget_is_that_of_the_reference_scaled_to_this_machine() {
+        let row = |measured, budget, verdict| {
+            format!(
+                "| Kafka, `recv` and `process` | 1 % | CPU added | {measured} | {budget} | {verdict} |"
+            )
+        };
+        let met = row("+1000 ns", "1000 ns", "1000 × 1.00 | met");
+        assert_eq!(one_percent(1000, REFERENCE), (met, 0));
+        let missed = row("+1001 ns", "1000 ns", "1000 × 1.00 | **missed**");
+        assert_eq!(one_percent(1001, REFERENCE), (missed, 1));
+        let on_a_slow_machine = row("+1900 ns", "2000 ns", "1000 × 2.00 | met");
+        assert_eq!(one_percent(1900, 2.0 * REFERENCE), (on_a_slow_machine, 0));
     }
 }

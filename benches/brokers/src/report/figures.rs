@@ -182,3 +182,66 @@ fn cpu(measured: &Measured) -> f64 {
 fn rate(measured: &Measured) -> f64 {
     measured.messages as f64 / (measured.wall_ns as f64 / 1e9)
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Makes the record of a mode at full speed, with this CPU a message and as much time.
+    pub(crate) fn sample(scenario: Scenario, mode: Mode, round: usize, ns: u64) -> Record {
+        let measured = Measured {
+            messages: 1_000,
+            cpu_ns: ns * 1_000,
+            wall_ns: ns * 1_000,
+            ..Measured::default()
+        };
+        let (variant, task) = (Variant::plain(mode), Task::Throughput);
+        Record::Sample(Sample { scenario, variant, task, round, measured })
+    }
+
+    pub(crate) fn calibration(scenario: Scenario, ns: f64) -> Record {
+        Record::Calibration { scenario, round: 0, ns }
+    }
+
+    #[test]
+    fn what_is_added_is_the_difference_within_a_round() {
+        let scenario = Scenario::KafkaProcess;
+        let mut records = vec![calibration(scenario, 456.0)];
+        // The machine is twice as slow in the second round, and there is an outlier in the third.
+        for (round, bare, ours) in [(0, 500, 600), (1, 1000, 1200), (2, 500, 5000)] {
+            records.push(sample(scenario, Mode::Header, round, bare));
+            records.push(sample(scenario, Mode::All, round, ours));
+        }
+        let figures = Figures::new(scenario, &records).unwrap();
+        let row = figures.row(Mode::All, false).unwrap();
+        assert_eq!(row.added.unwrap(), Quartiles { lower: 150.0, median: 200.0, upper: 2350.0 });
+        assert!((row.throughput - 5.0 / 6.0).abs() < 1e-9);
+        assert_eq!((figures.messages, figures.rounds), (1_000, 3));
+        assert!(figures.row(Mode::Header, false).unwrap().added.is_none());
+    }
+
+    #[test]
+    fn a_producer_that_writes_no_header_is_compared_with_the_client_without_one() {
+        let added = |scenario| {
+            let records = [
+                calibration(scenario, 456.0),
+                sample(scenario, Mode::Bare, 0, 400),
+                sample(scenario, Mode::Header, 0, 500),
+                sample(scenario, Mode::Metrics, 0, 700),
+                sample(scenario, Mode::All, 0, 900),
+            ];
+            let figures = Figures::new(scenario, &records).unwrap();
+            [Mode::Metrics, Mode::All]
+                .map(|mode| figures.row(mode, false).and_then(|row| row.added).unwrap())
+        };
+        let of_one_round = |median| Quartiles { lower: median, median, upper: median };
+        assert_eq!(added(Scenario::NatsPublish), [300.0, 400.0].map(of_one_round));
+        assert_eq!(added(Scenario::NatsProcess), [200.0, 400.0].map(of_one_round));
+    }
+
+    #[test]
+    fn what_was_not_measured_has_no_figures() {
+        let records = [sample(Scenario::KafkaBatch, Mode::Bare, 0, 1)];
+        assert!(Figures::new(Scenario::KafkaProcess, &records).is_none());
+    }
+}
