@@ -40,7 +40,10 @@ fn all(args: &[&str], variables: &[(&str, &str)]) -> Run {
 
 #[tokio::test]
 async fn every_order_can_be_followed_all_the_way() {
-    let run = all(&["--orders", "5"], &[]);
+    let page = tempfile::NamedTempFile::new().unwrap();
+    let run = all(&["--orders", "5", "--html", page.path().to_str().unwrap()], &[]);
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("<title>5 orders</title>") && page.contains("nightly"));
     run.ends_with(0, "5 orders: 20 messages sent, 20 processed, 60 links found, 0 missing")
         .shows("POST /orders * SERVER    shop ")
         .shows("├─ request stock-* PRODUCER  shop ")
