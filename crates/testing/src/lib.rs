@@ -5,6 +5,7 @@
 //!   what was recorded.
 //! - [`faults`]: samplers, span processors and propagators that panic, to test that telemetry code
 //!   never makes the client fail.
+//! - [`rungs`]: instrumentations from no telemetry to all, for tests that count allocations.
 //! - [`mod@conformance`]: one test for each rule of behaviour. Each client crate runs it.
 //! - [`toy`]: an in-memory broker and its instrumented client, an example of a client crate.
 //! - `collector` (with the feature of that name): an OTLP collector that runs in a test.
