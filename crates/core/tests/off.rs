@@ -10,7 +10,7 @@ use std::{
 
 use otel_messaging_core::{
     ActiveOperation, Batch, CreationContext, Destination, ErrorType, Failure, Instrumentation,
-    Instrumenter, Operation, OperationType, ProcessParent, Received, System,
+    Instrumenter, Operation, OperationType, ProcessParent, Received, System, Trust,
     client::{Clock, Field, Message, NotInjected, OutgoingMessage},
 };
 
@@ -52,8 +52,15 @@ fn r30_off_has_no_size() {
 
 #[test]
 fn r30_off_is_the_same_api_without_effect() {
-    let instrumentation =
-        Instrumentation::builder().with_process_parent(ProcessParent::CreationContext).build();
+    let instrumentation = Instrumentation::builder()
+        .with_process_parent(ProcessParent::Root)
+        .with_process_parent_by(|message| panic!("called without telemetry: {message:?}"))
+        .with_trust(Trust::Links)
+        .with_trust_by(|message| panic!("called without telemetry: {message:?}"))
+        .with_filter(|message| panic!("called without telemetry: {message:?}"))
+        .with_extracted_baggage(["tenant"])
+        .with_injected_baggage(["tenant"])
+        .build();
     let instrumenter =
         Instrumenter::builder(SYSTEM).client_id("7").server("here", None).build(&instrumentation);
     assert!(!instrumenter.is_enabled());
