@@ -12,7 +12,7 @@ use otel_messaging_sampling::LinkSampler;
 
 mod support;
 
-use support::Ids;
+use support::{Ids, Share};
 
 const RATE: f64 = 0.01;
 /// The number of spans of each hop.
@@ -80,32 +80,6 @@ impl Counts {
 
     fn all(&self) -> usize {
         self.0[self.0.len() - 1]
-    }
-}
-
-/// So many of so many.
-#[derive(Clone, Copy, Debug)]
-struct Share {
-    count: usize,
-    of: usize,
-}
-
-impl Share {
-    fn value(self) -> f64 {
-        self.count as f64 / self.of as f64
-    }
-
-    /// Asserts that it is the expected one of independent draws, within six standard deviations.
-    #[track_caller]
-    fn assert(self, expected: f64, draws: usize, what: &str) {
-        let deviation = (expected * (1.0 - expected) / draws as f64).sqrt();
-        let difference = (self.value() - expected).abs();
-        assert!(difference <= 6.0 * deviation, "{what}: {self:?}, not {expected} ± {deviation}");
-    }
-
-    #[track_caller]
-    fn assert_all(self, what: &str) {
-        assert_eq!(self.count, self.of, "{what}");
     }
 }
 

@@ -18,7 +18,7 @@ use otel_messaging_sampling::LinkSampler;
 
 mod support;
 
-use support::Ids;
+use support::{Ids, Share};
 
 const CHAINS: usize = 10_000;
 
@@ -75,12 +75,9 @@ fn ratio(rate: f64) -> Box<dyn ShouldSample> {
     Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(rate))).into()
 }
 
-/// Asserts that a share is what it should be, within six standard deviations.
 #[track_caller]
 fn assert_share(count: usize, of: usize, expected: f64) {
-    let deviation = (expected * (1.0 - expected) / of as f64).sqrt();
-    let share = count as f64 / of as f64;
-    assert!((share - expected).abs() <= 6.0 * deviation, "{count} of {of} is not {expected}");
+    Share { count, of }.assert(expected, of, "the share");
 }
 
 #[track_caller]

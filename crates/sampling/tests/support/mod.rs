@@ -69,3 +69,29 @@ pub(crate) fn link(trace_id: u128, is_sampled: bool, trace_state: &str) -> Link 
     let (trace_id, span_id) = (TraceId::from(trace_id), SpanId::from(1));
     Link::with_context(SpanContext::new(trace_id, span_id, flags, true, state))
 }
+
+/// So many of so many.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    pub(crate) count: usize,
+    pub(crate) of: usize,
+}
+
+impl Share {
+    pub(crate) fn value(self) -> f64 {
+        self.count as f64 / self.of as f64
+    }
+
+    /// Asserts that it is the expected one of independent draws, within six standard deviations.
+    #[track_caller]
+    pub(crate) fn assert(self, expected: f64, draws: usize, what: &str) {
+        let deviation = (expected * (1.0 - expected) / draws as f64).sqrt();
+        let difference = (self.value() - expected).abs();
+        assert!(difference <= 6.0 * deviation, "{what}: {self:?}, not {expected} ± {deviation}");
+    }
+
+    #[track_caller]
+    pub(crate) fn assert_all(self, what: &str) {
+        assert_eq!(self.count, self.of, "{what}");
+    }
+}
