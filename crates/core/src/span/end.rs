@@ -248,6 +248,16 @@ impl<'a> OperationState<'a> {
 
     pub(crate) fn end(&mut self, failure: Option<Failure>) {
         self.has_ended = true;
+        if self.is_recording || self.started.instant.is_some() {
+            self.record_end(failure);
+        }
+        if let Some(span) = self.subscriber_span.take() {
+            subscriber::close(&self.target.telemetry.settings, span);
+        }
+    }
+
+    /// Ends an operation whose span records, or which is measured.
+    fn record_end(&mut self, failure: Option<Failure>) {
         let elapsed = self.started.elapsed();
         let failure = failure.map(|mut failure| {
             failure.error_type = self.target.telemetry.settings.error_type(failure.error_type);
@@ -274,9 +284,6 @@ impl<'a> OperationState<'a> {
                 }
                 span.end(time);
             });
-        }
-        if let Some(span) = self.subscriber_span.take() {
-            subscriber::close(settings, span);
         }
     }
 

@@ -151,9 +151,13 @@ impl<'a, 'm> Start<'a, 'm> {
     /// Links the span to a context, if that is valid.
     pub(crate) fn link(&mut self, span_context: &SpanContext) {
         if self.wants_span && span_context.is_valid() {
-            // A list that grows by itself would take room for four.
-            self.links.reserve_exact(1);
-            self.links.push(Link::with_context(span_context.clone()));
+            let link = Link::with_context(span_context.clone());
+            if self.links.is_empty() {
+                // Most have one: a list that grows by itself would take room for four.
+                self.links = vec![link];
+            } else {
+                self.links.push(link);
+            }
         }
     }
 
