@@ -78,8 +78,8 @@ impl Batch {
     ///
     /// An error after the first message ends the batch, and has a failed receive span.
     ///
-    /// Cancel safety: what was received is dropped with the future, to be delivered again;
-    /// [`batches`](Self::batches) keeps it.
+    /// Cancel safety: what was received is dropped with the future, and delivered again if the
+    /// consumer acknowledges messages; [`batches`](Self::batches) keeps it.
     ///
     /// # Errors
     /// Returns the client's error unchanged, if there is no message.
@@ -117,7 +117,8 @@ macro_rules! builder {
 
             /// Asks for the messages.
             ///
-            /// Cancel safety: may be dropped; what is delivered all the same is delivered again.
+            /// Cancel safety: may be dropped; what is delivered all the same is delivered again if the
+            /// consumer acknowledges messages.
             ///
             /// # Errors
             /// Returns the client's error unchanged, with a failed receive span.
