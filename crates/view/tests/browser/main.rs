@@ -95,6 +95,20 @@ async fn a_link_is_followed_forth_and_back_by_keyboard_alone() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_held_down_goes_on() {
+    browse(orders(60), async |page| {
+        page.press(&keys(&[Key::Tab])).await;
+        page.press(&keys(&[Key::Enter])).await;
+        // More changes of the address than browsers allow in a moment.
+        page.press(&keys(&[Key::Down; 280])).await;
+        let active = "document.querySelector('#rows [aria-selected=true]').dataset.at";
+        assert_eq!(page.text(active).await, "279");
+        page.wait("location.hash.startsWith('#span=')").await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_batch_of_ten_thousand_opens_into_its_messages() {
     browse(orders(10_001), async |page| {
         page.open(&format!("#span={}", id(9))).await;
