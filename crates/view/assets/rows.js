@@ -1,19 +1,10 @@
 // The rows of all traces: spans as a waterfall and, below a batch, its messages.
 
 import { element } from "./elements.js";
-import { clipped, count, duration } from "./format.js";
-import { addressOf } from "./address.js";
 import { List } from "./list.js";
-import { ROW, bar, cell, nameOf, serviceOf } from "./parts.js";
+import { ROW } from "./parts.js";
+import { GROUP, MESSAGES, SPAN, groupPart, partCells, spanCells } from "./cells.js";
 import { drawArrows } from "./arrows.js";
-
-// More messages than two groups are shown in groups.
-const GROUP = 100;
-
-// What a row shows: a span, the line above its messages, a message by its number, or a group.
-const SPAN = -1;
-const MESSAGES = -2;
-const groupPart = (group) => -3 - group;
 
 export class Rows {
   // `actions` has what rows lead to: `select(span)`, `follow(span)`, `back()`, `details()`.
@@ -224,7 +215,7 @@ export class Rows {
       event.preventDefault();
       rows.toggle(at);
     }
-    const cells = part === SPAN ? this.spanCells(span) : this.partCells(span, part);
+    const cells = part === SPAN ? spanCells(this, span) : partCells(this, span, part);
     cells[0].prepend(indent, toggle);
     const isContext = this.found && !this.found[span];
     const isFirst = part === SPAN && this.data.traceFirst[this.data.trace[span]] === span;
@@ -247,137 +238,10 @@ export class Rows {
       cells,
     );
   }
-
-  spanCells(span) {
-    const { data } = this;
-    const links = [];
-    const causes = data.isOverflow(span) ? [] : data.links(span);
-    if (causes.length === 1) links.push(this.chip("↖", data.target(causes[0])));
-    if (causes.length > 1) {
-      const open = (event) => {
-        event.preventDefault();
-        this.openMessages(span);
-      };
-      links.push(element("span", { class: "chip", onclick: open }, `↖ ${count(causes.length, "link")}`));
-    }
-    const effects = data.inbound(span);
-    const targets = new Set(effects.map((link) => data.holders[link]));
-    if (targets.size === 1) links.push(this.chip("↘", [...targets][0]));
-    if (targets.size > 1) links.push(this.effectsChip(span, targets));
-    const orphan = data.orphan(span) && element("span", { class: "warn", title: "Its parent is not in this file" }, "⚠ no parent");
-    return [
-      cell(nameOf(data, span)),
-      cell(serviceOf(data, span)),
-      cell(orphan, links),
-      cell(duration(data.duration[span])),
-      element("div", { role: "gridcell", class: "track" }, bar(data, span)),
-    ];
-  }
-
-  // Names what processes a message, rather than what only received or settled it.
-  effectsChip(span, targets) {
-    const { data } = this;
-    const process = [...targets].filter((it) => data.kind[it] === 5);
-    if (process.length !== 1) return element("span", { class: "chip", onclick: (event) => {
-      event.preventDefault();
-      this.actions.effect(span);
-    } }, `↘ ${targets.size} effects`);
-    const chip = this.chip("↘", process[0]);
-    chip.append(element("span", { class: "more" }, ` +${targets.size - 1}`));
-    return chip;
-  }
-
-  partCells(span, part) {
-    const { data } = this;
-    const links = data.links(span);
-    if (part === MESSAGES) {
-      const missing = links.filter((link) => data.target(link) < 0).length;
-      return [
-        cell(element("span", { class: "label" }, count(links.length, "message"))),
-        cell(),
-        cell(missing > 0 && element("span", { class: "warn" }, `⚠ ${missing.toLocaleString("en")} not in this file`), summary(data, links)),
-        cell(),
-        cell(),
-      ];
-    }
-    if (part < MESSAGES) {
-      const from = (-3 - part) * GROUP;
-      const to = Math.min(links.length, from + GROUP) - 1;
-      const ends = [links[from], links[to]].map((link) => identity(data, link)).filter(Boolean);
-      return [
-        cell(element("span", { class: "label" }, `${from.toLocaleString("en")} – ${to.toLocaleString("en")}`)),
-        cell(),
-        cell(summary(data, links.slice(from, to + 1))),
-        cell(),
-        cell(element("span", { class: "faint" }, ends.join(" … "))),
-      ];
-    }
-    const link = links[part];
-    const target = data.target(link);
-    const attributes = data.linkAttributes(link).map(([key, value]) => `${short(key)}=${clipped(value, 80)}`);
-    const waited = target >= 0 && duration(data.waited(target, span));
-    return [
-      cell(element("span", { class: "label" }, `#${part.toLocaleString("en")} `, identity(data, link))),
-      cell(target >= 0 && serviceOf(data, target)),
-      cell(this.chip("↖", target)),
-      cell(waited),
-      cell(element("span", { class: "faint" }, attributes.join("  "))),
-    ];
-  }
-
-  chip(sign, target) {
-    const { data, actions } = this;
-    if (target < 0) return element("span", { class: "chip warn" }, "⚠ not in this file");
-    const follow = (event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-      event.preventDefault();
-      actions.follow(target);
-    };
-    return element(
-      "a",
-      {
-        class: `chip s${data.serviceNumber(target) % 12}`,
-        href: addressOf({ span: data.address(target) }),
-        tabindex: "-1",
-        onclick: follow,
-      },
-      `${sign} ${clipped(data.name(target), 60)} · ${clipped(data.service(target), 30)}`,
-    );
-  }
 }
 
 function head() {
   const names = ["Span", "Service", "Links", "Time", "Waterfall"];
   const cells = names.map((name) => element("div", { role: "columnheader" }, name));
   return element("div", { role: "rowgroup", class: "head" }, element("div", { role: "row", class: "row", "aria-rowindex": "1" }, cells));
-}
-
-// The offset or the id of the message that a link is for.
-function identity(data, link) {
-  const target = data.target(link);
-  const both = [...data.linkAttributes(link), ...(target >= 0 ? data.attributes(target) : [])];
-  for (const key of ["messaging.kafka.offset", "messaging.kafka.message.offset", "messaging.message.id", "messaging.nats.stream.sequence", "messaging.rabbitmq.message.delivery_tag"]) {
-    const found = both.find(([name]) => name === key);
-    if (found) return `${key.split(".").pop()} ${clipped(found[1], 60)}`;
-  }
-  return target >= 0 ? data.id(target) : data.missing(link)[1];
-}
-
-function short(key) {
-  return key.replace(/^messaging\./, "");
-}
-
-// What links lead to, by name and service, the most frequent first.
-function summary(data, links) {
-  const counts = new Map();
-  for (const link of links) {
-    const target = data.target(link);
-    if (target < 0) continue;
-    const name = `${clipped(data.name(target), 60)} · ${clipped(data.service(target), 30)}`;
-    counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
-  const most = [...counts].sort((a, b) => b[1] - a[1]);
-  const text = most.slice(0, 2).map(([name]) => `↖ ${name}`).join(", ");
-  const more = most.length > 2 ? ` and ${most.length - 2} more` : "";
-  return element("span", { class: "faint" }, text + more);
 }

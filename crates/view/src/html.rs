@@ -11,7 +11,7 @@ use crate::traces::Traces;
 const PAGE: &str = include_str!("../assets/page.html");
 const STYLE: &str = include_str!("../assets/style.css");
 /// The scripts, as modules: each after those that it imports from.
-const SCRIPTS: [(&str, &str); 13] = [
+const SCRIPTS: [(&str, &str); 14] = [
     ("elements", include_str!("../assets/elements.js")),
     ("format", include_str!("../assets/format.js")),
     ("data", include_str!("../assets/data.js")),
@@ -19,6 +19,7 @@ const SCRIPTS: [(&str, &str); 13] = [
     ("search", include_str!("../assets/search.js")),
     ("list", include_str!("../assets/list.js")),
     ("parts", include_str!("../assets/parts.js")),
+    ("cells", include_str!("../assets/cells.js")),
     ("arrows", include_str!("../assets/arrows.js")),
     ("rows", include_str!("../assets/rows.js")),
     ("details", include_str!("../assets/details.js")),

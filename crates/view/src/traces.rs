@@ -1,4 +1,4 @@
-use std::{collections::HashMap, iter};
+use std::{cmp::Reverse, collections::HashMap, iter};
 
 use opentelemetry_proto::tonic::trace::v1::span::Link;
 
@@ -72,6 +72,32 @@ impl Traces {
         let overflow = self.children(index).iter().copied();
         let overflow = overflow.filter(|&it| self.spans[it].is_overflow());
         iter::once(index).chain(overflow).flat_map(|it| &self.spans[it].otlp.links)
+    }
+
+    /// Returns the order in which spans are shown: traces by their start, then roots by theirs, each span
+    /// before its children.
+    pub(crate) fn order(&self) -> Vec<usize> {
+        let span = |it: usize| &self.spans[it].otlp;
+        let mut starts = HashMap::<&[u8], u64>::new();
+        for &root in &self.roots {
+            let start = starts.entry(&span(root).trace_id).or_insert(u64::MAX);
+            *start = span(root).start_time_unix_nano.min(*start);
+        }
+        let mut waiting = self.roots.clone();
+        // The last one is shown next.
+        waiting.sort_by_cached_key(|&root| {
+            let it = span(root);
+            let key = (starts[&*it.trace_id], it.trace_id.clone(), it.start_time_unix_nano, root);
+            Reverse(key)
+        });
+        let mut order = Vec::with_capacity(self.spans.len());
+        while let Some(index) = waiting.pop() {
+            order.push(index);
+            let mut children = self.children(index).to_vec();
+            children.sort_by_key(|&it| Reverse((span(it).start_time_unix_nano, it)));
+            waiting.extend(children);
+        }
+        order
     }
 
     /// Counts the links to spans that are there, and those to spans that are not.

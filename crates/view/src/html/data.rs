@@ -154,7 +154,7 @@ impl<'a> Builder<'a> {
     }
 
     fn build(mut self) -> Data {
-        let order = order(self.traces);
+        let order = self.traces.order();
         for (place, &index) in order.iter().enumerate() {
             self.places[index] = place;
         }
@@ -316,30 +316,4 @@ impl Lists {
 
 fn signed(place: usize) -> i64 {
     i64::try_from(place).unwrap_or(i64::MAX)
-}
-
-/// Returns the order in which spans are shown: traces by their start, then roots by theirs, each span
-/// before its children.
-fn order(traces: &Traces) -> Vec<usize> {
-    let span = |it: usize| &traces.spans[it].otlp;
-    let mut starts = HashMap::<&[u8], u64>::new();
-    for &root in &traces.roots {
-        let start = starts.entry(&span(root).trace_id).or_insert(u64::MAX);
-        *start = span(root).start_time_unix_nano.min(*start);
-    }
-    let mut waiting = traces.roots.clone();
-    // The last one is shown next.
-    waiting.sort_by_cached_key(|&root| {
-        let it = span(root);
-        let key = (starts[&*it.trace_id], it.trace_id.clone(), it.start_time_unix_nano, root);
-        std::cmp::Reverse(key)
-    });
-    let mut order = Vec::with_capacity(traces.spans.len());
-    while let Some(index) = waiting.pop() {
-        order.push(index);
-        let mut children = traces.children(index).to_vec();
-        children.sort_by_key(|&it| std::cmp::Reverse((span(it).start_time_unix_nano, it)));
-        waiting.extend(children);
-    }
-    order
 }
