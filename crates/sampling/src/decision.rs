@@ -42,9 +42,13 @@ impl ShouldSample for LinkedRoot {
         };
         // `Sampler::parent_based` does not ask about children. As the provider's own sampler it is
         // asked.
-        let parent_span = parent.map(|parent| parent.span().span_context().clone());
-        if let Some(parent) = parent_span.filter(SpanContext::is_valid) {
-            return constant(parent.is_sampled());
+        let parent_is_sampled = parent.and_then(|parent| {
+            let span = parent.span();
+            let context = span.span_context();
+            context.is_valid().then(|| context.is_sampled())
+        });
+        if let Some(is_sampled) = parent_is_sampled {
+            return constant(is_sampled);
         }
         let mut counting = links
             .iter()
