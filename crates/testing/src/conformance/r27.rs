@@ -38,6 +38,7 @@ pub async fn r27_the_topology_is_chosen<B: Broker>() {
     a_choice_that_panics_is_ignored::<B>().await;
     without_a_span_the_chosen_context_flows::<B>().await;
     a_receive_span_is_a_trace_of_its_own::<B>().await;
+    a_span_for_each_message_of_a_batch::<B>().await;
 }
 
 /// Counts the spans and the traces of a message that nothing surrounds, with and without receive
@@ -53,6 +54,37 @@ async fn a_receive_span_is_a_trace_of_its_own<B: Broker>() {
             finished.iter().map(|span| span.span_context.trace_id()).collect();
         assert_eq!((finished.len(), ids.len()), (spans + settle, traces), "{receive_spans:?}");
     }
+}
+
+/// Asserts that the messages of a batch may be processed one by one: inside the batch's span, or with
+/// a trace each.
+async fn a_span_for_each_message_of_a_batch<B: Broker>() {
+    let scene = Scene::<B>::new().await;
+    scene.broker.send_foreign(vec![carrying(1), carrying(2)]).await;
+    let batch = scene.broker.receive_batch(2).await.expect("a batch is received");
+    scene.telemetry.clear();
+    let each = async {
+        for message in &batch {
+            message.as_received().process(async {}).await;
+        }
+    };
+    batch.process(each).await;
+    for message in &batch {
+        message.as_received().process(async {}).await;
+    }
+    let linked = |id: usize| process(&scene, &batch[id - 1]).linked_to(remote(foreign_context(id)));
+    let whole = (1..=2).fold(scene.batch(OperationType::Process, 2), |span, id| {
+        let place = B::place_of(&batch[id - 1]);
+        let position = scene.position_attribute(OperationType::Process, place);
+        span.link_with(remote(foreign_context(id)), position)
+    });
+    scene.telemetry.assert_spans([
+        whole.label("batch"),
+        linked(1).child_of("batch"),
+        linked(2).child_of("batch"),
+        linked(1).root(),
+        linked(2).root(),
+    ]);
 }
 
 fn root(builder: InstrumentationBuilder) -> InstrumentationBuilder {
