@@ -75,7 +75,10 @@ pub(crate) async fn run(load: Arc<Load>) {
 
 /// Connects, and works until that fails or is done.
 async fn session(load: &Load, work: impl AsyncFnOnce(&Channel) -> Result) -> Result {
-    let connect = bare::Connection::connect(&load.endpoint, ConnectionProperties::default());
+    // Each connection uses more and more of its buffers, which hold some frames of the largest size:
+    // with the usual 128 KiB, that would look like a leak for a long time.
+    let uri = format!("{}?frame_max=16384", load.endpoint);
+    let connect = bare::Connection::connect(&uri, ConnectionProperties::default());
     let Ok(Ok(connection)) = timeout(PATIENCE, connect).await else {
         tokio::time::sleep(Duration::from_millis(200)).await;
         return Err("there is no broker".into());
