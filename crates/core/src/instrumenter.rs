@@ -207,15 +207,18 @@ impl Inner {
         }
         let propagator = self.providers.propagator(&self.settings);
         let extract = || match trust {
-            Trust::Full => self.settings.extracted_baggage.limit(propagator.extract(message)),
+            Trust::Full => propagator.extract(message),
             Trust::Links => propagator.extract_link(message),
             Trust::None => CreationContext::NONE,
         };
-        if propagator.is_ours() {
-            return extract();
-        }
-        let creation = self.settings.guard(Diagnostic::PropagatorPanicked, extract);
-        creation.unwrap_or(CreationContext::NONE)
+        let mut creation = if propagator.is_ours() {
+            extract()
+        } else {
+            let guarded = self.settings.guard(Diagnostic::PropagatorPanicked, extract);
+            guarded.unwrap_or(CreationContext::NONE)
+        };
+        self.settings.extracted_baggage.limit(&mut creation);
+        creation
     }
 
     /// Writes a context into a message. If it cannot be written, the message stays as it was.

@@ -64,8 +64,8 @@ impl CreationContext {
     }
 
     /// Replaces the baggage.
-    pub(crate) fn with_baggage(self, baggage: Baggage) -> Self {
-        Self::new(self.span_context, (!baggage.is_empty()).then_some(baggage))
+    pub(crate) fn set_baggage(&mut self, baggage: Baggage) {
+        self.baggage = (!baggage.is_empty()).then(|| Arc::new(baggage));
     }
 
     /// Returns the span that created the message; invalid if there is none.

@@ -24,18 +24,18 @@ impl MessageContext {
     /// Takes as much of a context that was stored as would be taken from a message.
     pub(crate) fn restored<M: Message>(
         instrumenter: Instrumenter,
-        creation: CreationContext,
+        mut creation: CreationContext,
         stored: &M,
     ) -> Self {
         let Some(inner) = &instrumenter.0 else {
             return Self::new(instrumenter, creation, Trust::Full);
         };
         let trust = inner.trust(Operation::RECEIVE, stored);
-        let creation = match trust {
-            Trust::Full => inner.settings.extracted_baggage.limit(creation),
-            Trust::Links => creation.link_only(),
-            Trust::None => CreationContext::NONE,
-        };
+        match trust {
+            Trust::Full => inner.settings.extracted_baggage.limit(&mut creation),
+            Trust::Links => creation = creation.link_only(),
+            Trust::None => creation = CreationContext::NONE,
+        }
         Self::new(instrumenter, creation, trust)
     }
 

@@ -24,13 +24,10 @@ impl BaggageKeys {
 
     /// Leaves out the members of a message's baggage that may not pass.
     #[inline]
-    pub(crate) fn limit(&self, creation: CreationContext) -> CreationContext {
-        match (self, creation.baggage()) {
-            (Self::Only(keys), Some(baggage)) => {
-                let baggage = select(keys, baggage);
-                creation.with_baggage(baggage)
-            }
-            _ => creation,
+    pub(crate) fn limit(&self, creation: &mut CreationContext) {
+        if let (Self::Only(keys), Some(baggage)) = (self, creation.baggage()) {
+            let baggage = select(keys, baggage);
+            creation.set_baggage(baggage);
         }
     }
 
