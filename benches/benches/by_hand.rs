@@ -7,7 +7,7 @@
 //!   core's own table (`span/target.rs`) cannot be called alone: a whole send is beside them, and the
 //!   table's share of it is in PERFORMANCE.md.
 //!
-//! The times are CPU.
+//! The times are CPU. Those of two threads need a quiet machine: else they do not run at the same time.
 //!
 //! ```text
 //! cargo bench -p otel-messaging-benches --bench by_hand

@@ -17,7 +17,7 @@ use crate::measure::{Measured, Meter};
 
 /// The size of a message's body. The first eight bytes are the time at which it was sent.
 const BODY: usize = 100;
-/// How many messages may wait for a consumer that runs beside its producer.
+/// How many messages may wait at most for a consumer that runs beside its producer.
 const BACKLOG: usize = 10_000;
 
 /// The messages of one mode.
@@ -39,6 +39,8 @@ pub(crate) struct Pace {
     start: Option<Instant>,
     sent: usize,
     received: Option<Arc<AtomicUsize>>,
+    /// How many messages may wait to be received.
+    backlog: usize,
     /// The time of the last look at the clock.
     now: u64,
 }
@@ -48,7 +50,15 @@ impl Run {
     pub(crate) fn new(warm_up: usize, messages: usize, counts_allocations: bool) -> Self {
         Self {
             phases: vec![messages, warm_up],
-            pace: Pace { rate: None, start: None, sent: 0, received: None, now: 0 },
+            pace: Pace {
+                rate: None,
+                start: None,
+                sent: 0,
+                received: None,
+                // What waits when the measurement begins has to be little of what is measured.
+                backlog: BACKLOG.min(messages / 20).max(1),
+                now: 0,
+            },
             received: Arc::default(),
             latencies: None,
             meter: Meter::new(messages, counts_allocations),
@@ -139,7 +149,7 @@ impl Pace {
 
     fn is_due(&mut self) -> bool {
         let is_behind = |received: &Arc<AtomicUsize>| {
-            self.sent.saturating_sub(received.load(Ordering::Relaxed)) >= BACKLOG
+            self.sent.saturating_sub(received.load(Ordering::Relaxed)) >= self.backlog
         };
         let Some(rate) = self.rate else {
             return !self.received.as_ref().is_some_and(is_behind);
