@@ -272,6 +272,24 @@ async fn each_delivery_is_processed_and_linked_to_the_one_publish() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_fetched_batch_that_is_dropped_is_delivered_again() {
+    let nats = Nats::new().await;
+    let config = pull::Config { ack_wait: Duration::from_secs(1), ..durable() };
+    let (_, consumer) = nats.consumer(3, config).await;
+    let fetched = consumer.batch().max_messages(10).expires(PATIENCE).messages().await.unwrap();
+    tokio::select! {
+        batch = fetched.into_batch() => panic!("there are no ten: {batch:?}"),
+        () = async { while consumer.get_info().await.unwrap().num_ack_pending < 3 {} } => {}
+    }
+    nats.telemetry.assert_spans([]);
+    let messages = consumer.messages().await.unwrap();
+    let again: Vec<Message> = messages.take(3).try_collect().await.unwrap();
+    let bodies: Vec<_> = again.iter().map(|one| one.payload.clone()).collect();
+    assert_eq!(bodies, ["0", "1", "2"]);
+    assert!(again.iter().all(|message| message.info().unwrap().delivered > 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_advisory_of_the_last_delivery_is_a_message_too() {
     let nats = Nats::new().await;
     let subject = format!("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{}.billing", nats.name);
