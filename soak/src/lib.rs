@@ -1,11 +1,11 @@
 //! Mixed load on brokers that are killed and restarted, and the account of all messages, spans and
 //! metrics.
 //!
-//! - [`kafka`], [`rabbitmq`] and [`nats`] are the load: they send, receive, process and settle, drop
-//!   futures at random moments, and write down in a [`ledger`] what happened.
-//! - [`faults`] kills the brokers and restarts them.
-//! - [`telemetry`] counts spans and metrics without keeping any; [`figures`] looks at the process.
-//! - [`report`] has the equations between all of these.
+//! - `kafka`, `rabbitmq` and `nats` are the load: they send, receive, process and settle, drop
+//!   futures at random moments, and write down in a `ledger` what happened.
+//! - `faults` kills the brokers and restarts them.
+//! - `telemetry` counts spans and metrics without keeping any; `figures` looks at the process.
+//! - `report` has the equations between all of these.
 //!
 //! Where an equation says that nothing is lost, it does not compare with the bare client: it counts
 //! what the broker has confirmed, and these brokers keep that through a kill. What they do not
