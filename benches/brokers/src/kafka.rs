@@ -265,8 +265,10 @@ pub(crate) async fn batch(side: Side, place: &Place, run: &mut Run) -> Result {
 fn consumer(place: &Place) -> Result<StreamConsumer> {
     let mut config = config(place);
     config.set("group.id", "bench").set("enable.auto.commit", "false");
-    // What is fetched ahead is not measured: little, so that it is the same part in each mode.
-    let consumer: StreamConsumer = config.set("queued.min.messages", "10000").create()?;
+    // What is fetched ahead is not measured: little, so that it is the same part in each mode. A
+    // consumer that has taken all of it would wait for the next fetch for a second by default.
+    config.set("queued.min.messages", "10000").set("fetch.queue.backoff.ms", "1");
+    let consumer: StreamConsumer = config.create()?;
     let mut topic = TopicPartitionList::new();
     topic.add_partition_offset(&place.name, 0, Offset::Beginning)?;
     consumer.assign(&topic)?;
