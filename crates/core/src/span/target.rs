@@ -29,8 +29,6 @@ use crate::{
 /// this, but the application may give any number of templates.
 const MAX_TARGETS: usize = 4096;
 const CHAINS: usize = 64;
-/// Reference counts of a target.
-const COUNTS: usize = 8;
 /// Leaves the upper bits of a hash, as many as number the chains.
 const CHAIN_SHIFT: u32 = u64::BITS - CHAINS.ilog2();
 /// Room for the partitions up to 4094 of a target; higher ones are left out of metrics.
@@ -54,21 +52,15 @@ pub(crate) struct Target {
 /// it, as all threads would write to a reference count.
 #[derive(Debug)]
 pub(crate) enum Shared<'a> {
-    Borrowed(&'a Entry),
-    Owned(Arc<Counted>),
+    Borrowed(&'a Arc<Target>),
+    Owned(Arc<Target>),
 }
-
-/// A target with a reference count of its own, on a cache line of its own. A target has several, so
-/// that threads that use it at the same time write to different ones.
-#[derive(Debug)]
-#[repr(align(128))]
-pub(crate) struct Counted(Arc<Target>);
 
 impl Shared<'_> {
     pub(crate) fn into_owned(self) -> Shared<'static> {
         Shared::Owned(match self {
-            Self::Borrowed(entry) => Arc::clone(entry.counted()),
-            Self::Owned(counted) => counted,
+            Self::Borrowed(target) => Arc::clone(target),
+            Self::Owned(target) => target,
         })
     }
 }
@@ -78,8 +70,8 @@ impl Deref for Shared<'_> {
 
     fn deref(&self) -> &Target {
         match self {
-            Self::Borrowed(entry) => &entry.target,
-            Self::Owned(counted) => &counted.0,
+            Self::Borrowed(target) => target,
+            Self::Owned(target) => target,
         }
     }
 }
@@ -212,23 +204,9 @@ pub(crate) struct Targets {
 type Chain = OnceLock<Box<Entry>>;
 
 #[derive(Debug)]
-pub(crate) struct Entry {
+struct Entry {
     target: Arc<Target>,
-    counted: [OnceLock<Arc<Counted>>; COUNTS],
     next: Chain,
-}
-
-impl Entry {
-    /// Returns the target with the reference count that this thread writes to.
-    fn counted(&self) -> &Arc<Counted> {
-        static THREADS: AtomicUsize = AtomicUsize::new(0);
-        thread_local! {
-            static COUNT: usize = THREADS.fetch_add(1, Ordering::Relaxed) % COUNTS;
-        }
-        // Without the number, while the thread ends, any count will do.
-        let number = COUNT.try_with(|count| *count).unwrap_or_default();
-        self.counted[number].get_or_init(|| Arc::new(Counted(Arc::clone(&self.target))))
-    }
 }
 
 impl Default for Targets {
@@ -273,7 +251,7 @@ impl Targets {
         let mut chain = self.chain(operation, label);
         while let Some(entry) = chain.get() {
             if entry.target.is(operation, label) {
-                return Some(Shared::Borrowed(entry));
+                return Some(Shared::Borrowed(&entry.target));
             }
             chain = &entry.next;
         }
@@ -283,19 +261,17 @@ impl Targets {
     fn add(&self, operation: Operation, label: Label<'_>, inner: &Inner) -> Shared<'_> {
         if self.kept.fetch_add(1, Ordering::Relaxed) >= MAX_TARGETS {
             self.kept.fetch_sub(1, Ordering::Relaxed);
-            let target = Arc::new(Target::new(operation, label, inner, false));
-            return Shared::Owned(Arc::new(Counted(target)));
+            return Shared::Owned(Arc::new(Target::new(operation, label, inner, false)));
         }
         let target = Arc::new(Target::new(operation, label, inner, true));
         let mut chain = self.chain(operation, label);
         loop {
             let entry = chain.get_or_init(|| {
-                let (target, counted) = (Arc::clone(&target), [const { OnceLock::new() }; COUNTS]);
-                Entry { target, counted, next: OnceLock::new() }.into()
+                Entry { target: Arc::clone(&target), next: OnceLock::new() }.into()
             });
             // Another thread may have added this target or another one meanwhile.
             if entry.target.is(operation, label) {
-                return Shared::Borrowed(entry);
+                return Shared::Borrowed(&entry.target);
             }
             chain = &entry.next;
         }
