@@ -12,9 +12,9 @@ use crate::{
 };
 
 impl Instrumenter {
-    /// Reads the context of a message, as far as [`Trust`] says, and keeps both together, without counting the message yet.
-    /// It is counted as consumed by [`Received::receive`], by the batch that receives it, or when
-    /// it is processed.
+    /// Reads the context of a message, as far as [`Trust`] says, and keeps both together, without
+    /// counting the message yet. It is counted as consumed by [`Received::receive`], by the batch
+    /// that receives it, or when it is processed.
     #[inline]
     pub fn extract<M: Message>(&self, message: M) -> Received<M> {
         let (creation, trust) = match &self.0 {
