@@ -148,6 +148,7 @@ impl InstrumenterBuilder {
                 telemetry: Arc::new(Telemetry { settings, providers: Providers::default() }),
                 facts: self.0,
                 targets: Targets::default(),
+                built: Instant::now(),
                 learned: OnceLock::new(),
             })
         }))
@@ -160,6 +161,8 @@ pub(crate) struct Inner {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) facts: Facts,
     pub(crate) targets: Targets,
+    /// Packed operations count the time from here.
+    pub(crate) built: Instant,
     pub(crate) learned: OnceLock<KeyValue>,
 }
 

@@ -168,6 +168,15 @@ impl Instrumenter {
 
     pub const fn report_not_injected(&self, _: NotInjected) {}
 
+    /// There is nothing to pack.
+    pub const fn pack(&self, operation: ActiveOperation) -> Result<u64, ActiveOperation> {
+        Err(operation)
+    }
+
+    pub const fn unpack(&self, _: u64) -> ActiveOperation {
+        ActiveOperation
+    }
+
     pub const fn send<M: OutgoingMessage>(&self, _: Operation, _: &mut M) -> ActiveOperation {
         ActiveOperation
     }

@@ -4,6 +4,8 @@
 pub(crate) mod active;
 pub(crate) mod kind;
 #[cfg(feature = "otel")]
+mod packed;
+#[cfg(feature = "otel")]
 pub(crate) mod process;
 #[cfg(feature = "otel")]
 pub(crate) mod receive;

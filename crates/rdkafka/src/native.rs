@@ -9,10 +9,10 @@ use std::{
     fmt,
     marker::PhantomData,
     ptr, slice,
-    sync::atomic::AtomicPtr,
+    sync::{Arc, OnceLock, atomic::AtomicPtr},
 };
 
-use otel_messaging_core::ActiveOperation;
+use otel_messaging_core::{ActiveOperation, Instrumenter};
 use rdkafka::{
     ClientContext, Message, Timestamp,
     bindings::{self, rd_kafka_conf_res_t, rd_kafka_headers_t, rd_kafka_resp_err_t},
@@ -189,62 +189,100 @@ pub(crate) fn cluster_id<C: ClientContext>(client: &Client<C>) -> Option<String>
 
 /// Makes and opens the opaques of one producer's records.
 ///
-/// With tracking, what goes through the client is a box of the application's opaque and the
-/// operation, or a null pointer if that opaque is one and no operation runs.
-#[derive(Clone, Copy, Debug)]
+/// With tracking, what goes through the client is one of these:
+/// - a null pointer, if the application's opaque is one and no operation runs;
+/// - the operation itself, packed into the pointer's bits, of which the lowest one is set, if the
+///   application's opaque is a null pointer;
+/// - a box of the application's opaque and the operation.
+#[derive(Clone, Debug)]
 pub(crate) struct Opaques {
     is_tracking: bool,
+    /// Packs the operations. It is set once, as what is packed can only be unpacked by the same.
+    instrumenter: Arc<OnceLock<Instrumenter>>,
 }
 
 impl Opaques {
-    /// Chooses what goes through the client: the operation with the application's opaque, in a box,
-    /// or that opaque alone.
-    pub(crate) const fn new(is_tracking: bool) -> Self {
-        Self { is_tracking }
+    /// Chooses what goes through the client: the operation with the application's opaque, or that
+    /// opaque alone.
+    pub(crate) fn new(is_tracking: bool) -> Self {
+        Self { is_tracking, instrumenter: Arc::default() }
+    }
+
+    /// Sets the instrumenter whose operations are packed. Those of any other are boxed.
+    pub(crate) fn pack_by(&self, instrumenter: &Instrumenter) {
+        let _ = self.instrumenter.set(instrumenter.clone());
     }
 
     /// Returns whether operations go through the client.
-    pub(crate) const fn is_tracking(self) -> bool {
+    pub(crate) const fn is_tracking(&self) -> bool {
         self.is_tracking
     }
 
     /// Makes the opaque of a record.
-    pub(crate) fn make<D: IntoOpaque>(self, opaque: D, operation: ActiveOperation) -> Tracked<D> {
+    pub(crate) fn make<D: IntoOpaque>(&self, opaque: D, operation: ActiveOperation) -> Tracked<D> {
         if !self.is_tracking {
             return Tracked::alone(opaque);
         }
-        if operation.is_running() {
-            return Tracked(InTransit::Tracked(Box::new((opaque, operation))));
-        }
         let pointer = opaque.into_ptr();
+        let mut unpacked = operation;
         if pointer.is_null() {
-            return Tracked(InTransit::Raw(pointer.into()));
+            if !unpacked.is_running() {
+                return Tracked(InTransit::Raw(pointer.into()));
+            }
+            match self.pack(unpacked) {
+                Ok(packed) => return Tracked(InTransit::Raw(packed.into())),
+                Err(operation) => unpacked = operation,
+            }
         }
         // SAFETY: the pointer was just made of the opaque, and is not used after.
         let opaque = unsafe { D::from_ptr(pointer) };
-        Tracked(InTransit::Tracked(Box::new((opaque, operation))))
+        Tracked(InTransit::Tracked(Box::new((opaque, unpacked))))
+    }
+
+    /// Packs an operation into the bits of a pointer that points nowhere.
+    fn pack(&self, operation: ActiveOperation) -> Result<*mut c_void, ActiveOperation> {
+        let Some(instrumenter) = self.instrumenter.get() else { return Err(operation) };
+        let packed = instrumenter.pack(operation)?;
+        // A pointer of 32 bits has no room.
+        let address = usize::try_from(packed << 1 | 1).map_err(|_| instrumenter.unpack(packed))?;
+        Ok(ptr::without_provenance_mut(address))
+    }
+
+    /// Returns the operation that is in the bits of a pointer, if that is no address of a box.
+    fn unpack(&self, pointer: *mut c_void) -> Option<ActiveOperation> {
+        let address = pointer.addr() as u64;
+        if address & 1 == 0 {
+            return None;
+        }
+        self.instrumenter.get().map(|instrumenter| instrumenter.unpack(address >> 1))
     }
 
     /// Returns the application's opaque and the operation, if there is one, of a record of the same
     /// producer.
-    pub(crate) fn open<D>(self, tracked: Tracked<D>) -> (D, Option<ActiveOperation>)
+    pub(crate) fn open<D>(&self, tracked: Tracked<D>) -> (D, Option<ActiveOperation>)
     where
         D: IntoOpaque,
     {
-        let (opaque, operation) = match tracked.0 {
+        let pointer = match tracked.0 {
             InTransit::Alone(opaque) => return (opaque, None),
-            InTransit::Tracked(tracked) => *tracked,
-            InTransit::Raw(pointer) => {
-                let pointer = pointer.into_inner();
-                if !self.is_tracking || pointer.is_null() {
-                    // SAFETY: the client gives each pointer back once, to the producer that made
-                    // it, whose choice never changes. So it was made of an opaque alone.
-                    return (unsafe { D::from_ptr(pointer) }, None);
-                }
-                // SAFETY: as above, and it was made of a box.
-                unsafe { *Box::from_raw(pointer.cast()) }
+            InTransit::Tracked(tracked) => {
+                let (opaque, operation) = *tracked;
+                return (opaque, Some(operation));
             }
+            InTransit::Raw(pointer) => pointer.into_inner(),
         };
+        if !self.is_tracking || pointer.is_null() {
+            // SAFETY: the client gives each pointer back once, to the producer that made it, whose
+            // choice never changes. So it was made of an opaque alone.
+            return (unsafe { D::from_ptr(pointer) }, None);
+        }
+        if let Some(operation) = self.unpack(pointer) {
+            // SAFETY: an operation is packed where the opaque was a null pointer.
+            return (unsafe { D::from_ptr(ptr::null_mut()) }, Some(operation));
+        }
+        // SAFETY: as above, and it was made of a box. Its address is even, as an operation
+        // holds pointers.
+        let (opaque, operation) = unsafe { *Box::from_raw(pointer.cast()) };
         (opaque, Some(operation))
     }
 }

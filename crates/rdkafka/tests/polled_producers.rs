@@ -15,12 +15,13 @@ use rdkafka::{
     message::DeliveryResult,
     otel::{CreationContext, Instrumentation, Operation, semconv},
     producer::{
-        BaseProducer, BaseRecord, Partitioner, Producer, ProducerContext, ThreadedProducer,
+        BaseProducer, BaseRecord, DefaultProducerContext, Partitioner, Producer, ProducerContext,
+        ThreadedProducer,
     },
     semconv as kafka,
     types::{RDKafkaApiKey, RDKafkaRespErr},
 };
-use support::{Kafka, PATIENCE, durations, failed, in_partition, know_cluster, sent};
+use support::{Clients, Kafka, PATIENCE, durations, failed, in_partition, know_cluster, sent};
 
 /// Remembers the reports that the application's context gets.
 #[derive(Default)]
@@ -285,5 +286,55 @@ fn opaques_of_every_kind_come_back() {
         let (error, refused) = boxed.send(nothing).expect_err("the topic has a NUL byte");
         assert!(matches!(error, KafkaError::Nul(_)), "{error:?}");
         assert_eq!(*refused.delivery_opaque, 8);
+    }
+}
+
+/// Without a span, an operation is packed into the pointer that goes through the client.
+#[test]
+fn metrics_alone_end_with_the_report() {
+    let kafka = Kafka::with(|builder| builder.with_tracing(false));
+    let mut config = kafka.config();
+    config.set("message.max.bytes", "1000").set("retries", "0");
+    let producer = kafka.base_producer(&config, DefaultProducerContext);
+    let send = |payload: &str| {
+        let record = BaseRecord::<str, str>::to("orders").payload(payload);
+        let sent = producer.send(record).map_err(|(error, _)| error.rdkafka_error_code());
+        producer.flush(PATIENCE).unwrap();
+        sent
+    };
+    assert_eq!(send("a"), Ok(()));
+    assert_eq!(send(&"x".repeat(2000)), Err(Some(RDKafkaErrorCode::MessageSizeTooLarge)));
+    let refused = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED];
+    kafka.cluster.request_errors(RDKafkaApiKey::Produce, &refused);
+    assert_eq!(send("b"), Ok(()));
+    let labels = || kafka.labels(kafka::SEND, Some("orders"));
+    let (taken, failure) =
+        (in_partition(0, labels()), failed("TopicAuthorizationFailed", labels()));
+    let too_large = failed("MessageSizeTooLarge", labels());
+    kafka.telemetry.assert_metrics([
+        sent([(1, taken.clone()), (1, failure.clone())]),
+        durations([(1, taken), (1, failure), (1, too_large)]),
+    ]);
+}
+
+/// What one instrumenter packs, no other can unpack.
+#[test]
+fn a_producer_that_is_wrapped_again_tells_each_instrumentation_its_own() {
+    let (first, second) = (Kafka::new(), Kafka::with(|builder| builder.with_tracing(false)));
+    let producer = first.base_producer(&first.config(), DefaultProducerContext);
+    let send = |producer: &BaseProducer| {
+        let record = BaseRecord::<str, str>::to("orders").payload("x");
+        producer.send(record).map_err(|(error, _)| error).unwrap();
+    };
+    send(&producer);
+    let client = Arc::try_unwrap(producer.into_inner()).ok().expect("there is no clone");
+    let producer = BaseProducer::wrap(client, &second.instrumentation);
+    send(&producer);
+    producer.flush(PATIENCE).unwrap();
+    first.telemetry.assert_spans([first.send("orders", 0, 0)]);
+    for (kafka, servers) in [(&first, &first.servers), (&second, &first.servers)] {
+        let clients = Clients::of(servers.clone());
+        let labels = || in_partition(0, clients.labels(kafka::SEND, Some("orders")));
+        kafka.telemetry.assert_metrics([sent([(1, labels())]), durations([(1, labels())])]);
     }
 }

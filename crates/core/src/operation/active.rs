@@ -59,6 +59,20 @@ impl ActiveOperation {
         Self(mem::replace(&mut self.0, State::None))
     }
 
+    /// Drops the operation without its end, which something else will tell.
+    pub(crate) fn forget(&mut self) {
+        if let Some(state) = self.running_mut() {
+            state.forget();
+        }
+    }
+
+    pub(crate) const fn state(&self) -> Option<&OperationState<'static>> {
+        match &self.0 {
+            State::Running(state) => Some(state),
+            State::None | State::Context(_) | State::Share(_) => None,
+        }
+    }
+
     fn running_mut(&mut self) -> Option<&mut OperationState<'static>> {
         match &mut self.0 {
             State::Running(state) => Some(state),

@@ -54,7 +54,7 @@ impl Instrumenter {
             start.begin(&ambient)
         });
         inner.inject(creation.span_context(), &creation.to_context(), message);
-        ActiveOperation::running(state)
+        ActiveOperation::running(state.and_then(OperationState::drop_unless_recording))
     }
 
     /// Starts to send a batch, and returns one operation for each message, in order: each is a
@@ -84,7 +84,7 @@ impl Inner {
         let Some(ambient) = self.ambient() else { return ActiveOperation::none() };
         let existing = self.existing_context(operation, message, &ambient);
         let start = Start::new(self, operation, Subject::Message(message), true);
-        let mut state = start.and_then(|mut start| {
+        let state = start.and_then(|mut start| {
             match &existing {
                 Existing::Kept(creation) => {
                     start.set_client();
@@ -98,10 +98,7 @@ impl Inner {
         if !matches!(existing, Existing::Kept(_)) {
             self.inject_own(state.as_ref(), &ambient, message);
         }
-        if let Some(state) = &mut state {
-            state.drop_unless_recording();
-        }
-        ActiveOperation::running(state)
+        ActiveOperation::running(state.and_then(OperationState::drop_unless_recording))
     }
 
     fn send_batch<M: OutgoingMessage>(

@@ -1,6 +1,9 @@
 //! How an operation ends: span and metrics end together, with the same duration and error.
 
-use std::{mem, thread, time::SystemTime};
+use std::{
+    mem, thread,
+    time::{Instant, SystemTime},
+};
 
 use opentelemetry::{
     Context, KeyValue,
@@ -13,7 +16,13 @@ use crate::{
     instrumenter::Started,
     options::diagnostics::Diagnostic,
     semconv,
-    span::{innermost, metrics::Messages, subscriber, target::Shared, telemetry::Telemetry},
+    span::{
+        innermost,
+        metrics::Messages,
+        subscriber,
+        target::{Shared, Target},
+        telemetry::Telemetry,
+    },
 };
 
 /// Failed messages of one batch that get an event: the default limit of SDKs.
@@ -134,6 +143,23 @@ impl<'a> OperationState<'a> {
         }
     }
 
+    /// Returns the target and the start of a measured operation that has nothing else to keep.
+    pub(crate) fn without_span(&self) -> Option<(&Target, Instant)> {
+        let Self { target, partition, span, messages, started, subscriber_span, .. } = self;
+        let is_plain = matches!(span, OwnSpan::None)
+            && subscriber_span.is_none()
+            && partition.is_none()
+            && *messages == 1
+            && !self.handed_over
+            && !self.has_ended;
+        started.instant.filter(|_| is_plain).map(|started| (&**target, started))
+    }
+
+    /// Leaves the end to something else.
+    pub(crate) const fn forget(&mut self) {
+        self.has_ended = true;
+    }
+
     /// Makes an operation that may outlive the call which started it.
     pub(crate) fn into_owned(self) -> OperationState<'static> {
         OperationState { target: self.target.into_owned(), ..self }
@@ -175,11 +201,12 @@ impl<'a> OperationState<'a> {
     }
 
     /// Drops a span that does not record, once its context was written: it need not be kept until
-    /// the broker answers.
-    pub(crate) fn drop_unless_recording(&mut self) {
+    /// the broker answers. Returns `None` if nothing is left to end.
+    pub(crate) fn drop_unless_recording(mut self) -> Option<Self> {
         if !self.is_recording {
             self.span = OwnSpan::None;
         }
+        (self.is_recording || self.started.instant.is_some()).then_some(self)
     }
 
     /// Has the application work in `ambient` with the operation's span, or in what `without_span`

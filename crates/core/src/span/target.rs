@@ -7,7 +7,7 @@ use std::{
     ops::Deref,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
 };
 
@@ -25,14 +25,13 @@ use crate::{
     },
 };
 
-/// Targets that are kept; further ones are built for each operation. Names are limited long before
-/// this, but the application may give any number of templates.
-const MAX_TARGETS: usize = 4096;
 const CHAINS: usize = 64;
 /// Leaves the upper bits of a hash, as many as number the chains.
 const CHAIN_SHIFT: u32 = u64::BITS - CHAINS.ilog2();
-/// Room for the partitions up to 4094 of a target; higher ones are left out of metrics.
-const PARTITION_BLOCKS: usize = 12;
+/// The blocks of a [`Numbered`] table, which has room for the numbers up to 4094. Partitions past it
+/// are left out of metrics. Targets past it are built for each operation: names are limited long
+/// before this, but the application may give any number of templates.
+const BLOCKS: usize = 12;
 
 /// What the spans and the metrics of an operation on a destination have in common.
 #[derive(Debug)]
@@ -40,12 +39,14 @@ pub(crate) struct Target {
     pub(crate) telemetry: Arc<Telemetry>,
     pub(crate) operation: Operation,
     label: OwnedLabel,
+    /// Its number among those that are kept.
+    number: Option<u32>,
     pub(crate) span_name: Cow<'static, str>,
     /// The sampling-relevant attributes, without the partition.
     pub(crate) attributes: Vec<Attribute>,
     series_attributes: Vec<KeyValue>,
     series: Series,
-    partitions: Partitions,
+    partitions: Numbered<Partition>,
 }
 
 /// A target as an operation holds it. An operation that ends in the call which started it borrows
@@ -92,7 +93,7 @@ enum OwnedLabel {
 }
 
 impl Target {
-    fn new(operation: Operation, label: Label<'_>, inner: &Inner, is_kept: bool) -> Self {
+    fn new(operation: Operation, label: Label<'_>, inner: &Inner, number: Option<u32>) -> Self {
         let facts = &inner.facts;
         let (destination, owned) = match label {
             Label::Name(name) => {
@@ -125,17 +126,23 @@ impl Target {
             telemetry: Arc::clone(&inner.telemetry),
             operation,
             label: owned,
+            number,
             span_name,
             attributes,
-            series: Series::new(common.clone(), kind, is_kept),
+            series: Series::new(common.clone(), kind, number.is_some()),
             series_attributes: common,
-            partitions: Partitions::default(),
+            partitions: Numbered::default(),
         }
     }
 
     /// Returns whether the attributes hold the destination's name already.
     pub(crate) const fn has_name(&self) -> bool {
         matches!(self.label, OwnedLabel::Name(_))
+    }
+
+    /// Returns its number, by which [`Targets::numbered`] finds it.
+    pub(crate) const fn number(&self) -> Option<u32> {
+        self.number
     }
 
     pub(crate) fn partition_attribute(&self, id: u32) -> KeyValue {
@@ -172,15 +179,21 @@ impl Target {
     }
 }
 
-/// The partitions of a target by their number, found without a lock, as every message looks one
-/// up. Each block is twice the size of the one before, and is allocated when it is needed.
-#[derive(Debug, Default)]
-struct Partitions([OnceLock<Box<[OnceLock<Partition>]>>; PARTITION_BLOCKS]);
+/// Things by their number, found without a lock, as every message looks one up. Each block is twice
+/// the size of the one before, and is allocated when it is needed.
+#[derive(Debug)]
+struct Numbered<T>([OnceLock<Box<[OnceLock<T>]>>; BLOCKS]);
 
-impl Partitions {
-    /// Returns the place of this partition; `None` past the limit.
-    fn place(&self, id: u32) -> Option<&OnceLock<Partition>> {
-        let number = id.checked_add(1)?;
+impl<T> Default for Numbered<T> {
+    fn default() -> Self {
+        Self([const { OnceLock::new() }; BLOCKS])
+    }
+}
+
+impl<T> Numbered<T> {
+    /// Returns the place of this number; `None` past the limit.
+    fn place(&self, number: u32) -> Option<&OnceLock<T>> {
+        let number = number.checked_add(1)?;
         let block = number.ilog2();
         let size = 1 << block;
         let places = self.0.get(block as usize)?;
@@ -198,7 +211,8 @@ pub(crate) struct Targets {
     /// A random seed, against names that are chosen to collide.
     seed: u64,
     chains: [Chain; CHAINS],
-    kept: AtomicUsize,
+    numbered: Numbered<Arc<Target>>,
+    kept: AtomicU32,
 }
 
 type Chain = OnceLock<Box<Entry>>;
@@ -214,7 +228,8 @@ impl Default for Targets {
         Self {
             seed: RandomState::new().hash_one(()),
             chains: [const { OnceLock::new() }; CHAINS],
-            kept: AtomicUsize::new(0),
+            numbered: Numbered::default(),
+            kept: AtomicU32::new(0),
         }
     }
 }
@@ -259,22 +274,28 @@ impl Targets {
     }
 
     fn add(&self, operation: Operation, label: Label<'_>, inner: &Inner) -> Shared<'_> {
-        if self.kept.fetch_add(1, Ordering::Relaxed) >= MAX_TARGETS {
+        let number = self.kept.fetch_add(1, Ordering::Relaxed);
+        let Some(place) = self.numbered.place(number) else {
             self.kept.fetch_sub(1, Ordering::Relaxed);
-            return Shared::Owned(Arc::new(Target::new(operation, label, inner, false)));
-        }
-        let target = Arc::new(Target::new(operation, label, inner, true));
+            return Shared::Owned(Arc::new(Target::new(operation, label, inner, None)));
+        };
+        let target =
+            place.get_or_init(|| Target::new(operation, label, inner, Some(number)).into());
         let mut chain = self.chain(operation, label);
         loop {
-            let entry = chain.get_or_init(|| {
-                Entry { target: Arc::clone(&target), next: OnceLock::new() }.into()
-            });
+            let entry = chain
+                .get_or_init(|| Entry { target: Arc::clone(target), next: OnceLock::new() }.into());
             // Another thread may have added this target or another one meanwhile.
             if entry.target.is(operation, label) {
                 return Shared::Borrowed(&entry.target);
             }
             chain = &entry.next;
         }
+    }
+
+    /// Returns the target with this number.
+    pub(crate) fn numbered(&self, number: u32) -> Option<&Arc<Target>> {
+        self.numbered.place(number)?.get()
     }
 
     /// Finds the chain by a hash that is weaker and faster than the standard library's; `Target::is`
@@ -340,7 +361,7 @@ mod tests {
 
     #[test]
     fn every_partition_has_its_place_up_to_the_limit() {
-        let partitions = Partitions::default();
+        let partitions = Numbered::<()>::default();
         let places: Vec<_> = (0..4095).map(|id| partitions.place(id).unwrap()).collect();
         for (id, place) in (0..).zip(&places) {
             assert!(std::ptr::eq(*place, partitions.place(id).unwrap()));

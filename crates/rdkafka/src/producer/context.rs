@@ -32,8 +32,8 @@ impl<C> InstrumentedContext<C> {
         Self { context, opaques: Opaques::new(server::is_enabled(instrumentation)) }
     }
 
-    pub(crate) const fn opaques(&self) -> Opaques {
-        self.opaques
+    pub(crate) const fn opaques(&self) -> &Opaques {
+        &self.opaques
     }
 
     /// Makes the instrumenter of the producer. Without tracking, it could not end an operation.
@@ -46,7 +46,9 @@ impl<C> InstrumentedContext<C> {
         C: ClientContext,
     {
         if self.opaques.is_tracking() {
-            server::producer(client, instrumentation)
+            let instrumenter = server::producer(client, instrumentation);
+            self.opaques.pack_by(&instrumenter);
+            instrumenter
         } else {
             Instrumenter::disabled()
         }

@@ -204,7 +204,7 @@ where
 fn hand_over<'a, K, P, D>(
     outgoing: Outgoing<BaseRecord<'a, K, P, D>>,
     operation: ActiveOperation,
-    opaques: Opaques,
+    opaques: &Opaques,
     instrumenter: &Instrumenter,
     send: impl Fn(TrackedRecord<'a, K, P, D>) -> Sent<TrackedRecord<'a, K, P, D>>,
 ) -> Sent<BaseRecord<'a, K, P, D>>
@@ -230,7 +230,7 @@ where
 /// Gives a record to the client of a producer that tracks no operations.
 fn pass_on<'a, K, P, D>(
     record: BaseRecord<'a, K, P, D>,
-    opaques: Opaques,
+    opaques: &Opaques,
     send: impl Fn(TrackedRecord<'a, K, P, D>) -> Sent<TrackedRecord<'a, K, P, D>>,
 ) -> Sent<BaseRecord<'a, K, P, D>>
 where
