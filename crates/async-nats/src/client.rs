@@ -6,15 +6,16 @@ mod client_traits;
 
 pub use ::async_nats::client::*;
 use ::async_nats::{
-    ConnectError, ConnectOptions, HeaderMap, Subject, ToServerAddrs, ToSubject, client as bare,
+    ConnectError, ConnectOptions, HeaderMap, ToServerAddrs, ToSubject, client as bare,
     client::traits::Publisher as _, message::OutboundMessage,
 };
 use bytes::Bytes;
-use otel_messaging_core::{ActiveOperation, CreationContext, Instrumentation, client::wrapper};
+use otel_messaging_core::{CreationContext, Instrumentation, client::wrapper};
 
 use crate::{
+    call::Call,
     message::Message,
-    outgoing::outbound,
+    outgoing::{end_taken, outbound},
     semconv,
     server::{self, Connection},
     subscriber::Subscriber,
@@ -79,63 +80,61 @@ impl Client {
     ///
     /// # Errors
     /// Returns the client's error unchanged; the message does not count as sent.
-    pub async fn publish<S: ToSubject>(
+    pub fn publish<S: ToSubject>(
         &self,
         subject: S,
         payload: Bytes,
-    ) -> Result<(), PublishError> {
-        self.send(outbound(subject.to_subject(), None, payload), None).await
+    ) -> impl Future<Output = Result<(), PublishError>> {
+        self.send(subject, None, payload)
     }
 
     /// Publishes a message with headers.
     ///
     /// Errors and cancel safety: as [`publish`](Self::publish).
-    pub async fn publish_with_headers<S: ToSubject>(
+    pub fn publish_with_headers<S: ToSubject>(
         &self,
         subject: S,
         headers: HeaderMap,
         payload: Bytes,
-    ) -> Result<(), PublishError> {
-        self.send(outbound(subject.to_subject(), Some(headers), payload), None).await
+    ) -> impl Future<Output = Result<(), PublishError>> {
+        self.send(subject, Some(headers), payload)
     }
 
     /// Publishes a message with a subject to reply to.
     ///
     /// Errors and cancel safety: as [`publish`](Self::publish).
-    pub async fn publish_with_reply<S: ToSubject, R: ToSubject>(
+    pub fn publish_with_reply<S: ToSubject, R: ToSubject>(
         &self,
         subject: S,
         reply: R,
         payload: Bytes,
-    ) -> Result<(), PublishError> {
-        let message = outbound(subject.to_subject(), None, payload);
-        self.send_with_reply(message, reply.to_subject()).await
+    ) -> impl Future<Output = Result<(), PublishError>> {
+        self.send_with_reply(subject, reply, None, payload)
     }
 
     /// Publishes a message with a subject to reply to and headers.
     ///
     /// Errors and cancel safety: as [`publish`](Self::publish).
-    pub async fn publish_with_reply_and_headers<S: ToSubject, R: ToSubject>(
+    pub fn publish_with_reply_and_headers<S: ToSubject, R: ToSubject>(
         &self,
         subject: S,
         reply: R,
         headers: HeaderMap,
         payload: Bytes,
-    ) -> Result<(), PublishError> {
-        let message = outbound(subject.to_subject(), Some(headers), payload);
-        self.send_with_reply(message, reply.to_subject()).await
+    ) -> impl Future<Output = Result<(), PublishError>> {
+        self.send_with_reply(subject, reply, Some(headers), payload)
     }
 
     /// Publishes a message that was created in `creation`: it carries that context instead of the
     /// send span's, and the send span links to it.
     ///
     /// Errors and cancel safety: as [`publish`](Self::publish).
-    pub async fn publish_with_context(
+    pub fn publish_with_context(
         &self,
         message: OutboundMessage,
         creation: &CreationContext,
-    ) -> Result<(), PublishError> {
-        self.send(message, Some(creation)).await
+    ) -> impl Future<Output = Result<(), PublishError>> {
+        self.send_message(message, Some(creation))
     }
 
     /// Publishes messages as one batch: a create span for each, and one send span that links to
@@ -154,44 +153,67 @@ impl Client {
         let messages: Vec<_> = messages.into_iter().map(|one| connection.outgoing(one)).collect();
         let mut results = Vec::with_capacity(messages.len());
         for (message, operation) in connection.send_batch(semconv::PUBLISH, messages) {
-            results.push(self.hand_over(self.bare.publish_message(message), operation).await);
+            results.push(end_taken(operation, self.bare.publish_message(message).await));
         }
         results
     }
 
-    async fn send(
+    /// Publishes a message with headers but no reply by the method of the client with the smallest
+    /// future that takes them.
+    fn send(
+        &self,
+        subject: impl ToSubject,
+        headers: Option<HeaderMap>,
+        payload: Bytes,
+    ) -> impl Future<Output = Result<(), PublishError>> {
+        self.send_by(
+            move || outbound(subject.to_subject(), headers, payload),
+            None,
+            |OutboundMessage { subject, headers, payload, .. }| {
+                self.bare.publish_with_headers(subject, headers.unwrap_or_default(), payload)
+            },
+        )
+    }
+
+    /// Publishes by the one method of the client that checks the subject of the reply.
+    fn send_with_reply(
+        &self,
+        subject: impl ToSubject,
+        reply: impl ToSubject,
+        headers: Option<HeaderMap>,
+        payload: Bytes,
+    ) -> impl Future<Output = Result<(), PublishError>> {
+        self.send_by(
+            move || outbound(subject.to_subject(), headers, payload),
+            None,
+            move |OutboundMessage { subject, headers, payload, .. }| {
+                let (reply, headers) = (reply.to_subject(), headers.unwrap_or_default());
+                self.bare.publish_with_reply_and_headers(subject, reply, headers, payload)
+            },
+        )
+    }
+
+    /// Publishes a message as it is.
+    fn send_message(
         &self,
         message: OutboundMessage,
         creation: Option<&CreationContext>,
-    ) -> Result<(), PublishError> {
-        if !self.connection.is_enabled() {
-            return self.bare.publish_message(message).await;
-        }
-        let (message, operation) = self.connection.send(semconv::PUBLISH, message, creation);
-        self.hand_over(self.bare.publish_message(message), operation).await
+    ) -> impl Future<Output = Result<(), PublishError>> {
+        self.send_by(|| message, creation, |message| self.bare.publish_message(message))
     }
 
-    /// Sends by the one method of the client that checks the subject of the reply.
-    async fn send_with_reply(
+    /// Makes a message at the first poll, and publishes it by one of the client's methods.
+    fn send_by<F: Future<Output = Result<(), PublishError>>>(
         &self,
-        message: OutboundMessage,
-        reply: Subject,
-    ) -> Result<(), PublishError> {
-        let (message, operation) = self.connection.send(semconv::PUBLISH, message, None);
-        let OutboundMessage { subject, payload, headers, .. } = message;
-        let headers = headers.unwrap_or_default();
-        let publish = self.bare.publish_with_reply_and_headers(subject, reply, headers, payload);
-        self.hand_over(publish, operation).await
-    }
-
-    async fn hand_over(
-        &self,
-        publish: impl Future<Output = Result<(), PublishError>>,
-        operation: ActiveOperation,
-    ) -> Result<(), PublishError> {
-        let result = publish.await;
-        self.connection.end_taken(operation, &result);
-        result
+        message: impl FnOnce() -> OutboundMessage,
+        creation: Option<&CreationContext>,
+        publish: impl FnOnce(OutboundMessage) -> F,
+    ) -> impl Future<Output = F::Output> {
+        Call::new(move || {
+            let mut message = message();
+            let operation = self.connection.send(semconv::PUBLISH, &mut message, creation);
+            (publish(message), move |result| end_taken(operation, result))
+        })
     }
 
     /// Sends a request and waits for the reply. The send span ends with the reply or the failure;
@@ -204,35 +226,35 @@ impl Client {
     /// # Errors
     /// Returns the client's error unchanged: `error.type` is `NoResponders`, `TimedOut` and so on.
     /// A request that the client refused does not count as sent.
-    pub async fn request<S: ToSubject>(
+    pub fn request<S: ToSubject>(
         &self,
         subject: S,
         payload: Bytes,
-    ) -> Result<Message, RequestError> {
-        self.send_request(subject, Request::new().payload(payload)).await
+    ) -> impl Future<Output = Result<Message, RequestError>> {
+        self.send_request(subject, Request::new().payload(payload))
     }
 
     /// Sends a request with headers.
     ///
     /// Errors and cancel safety: as [`request`](Self::request).
-    pub async fn request_with_headers<S: ToSubject>(
+    pub fn request_with_headers<S: ToSubject>(
         &self,
         subject: S,
         headers: HeaderMap,
         payload: Bytes,
-    ) -> Result<Message, RequestError> {
-        self.send_request(subject, Request::new().headers(headers).payload(payload)).await
+    ) -> impl Future<Output = Result<Message, RequestError>> {
+        self.send_request(subject, Request::new().headers(headers).payload(payload))
     }
 
     /// Sends a request with a timeout or an inbox of its own.
     ///
     /// Errors and cancel safety: as [`request`](Self::request).
-    pub async fn send_request<S: ToSubject>(
+    pub fn send_request<S: ToSubject>(
         &self,
         subject: S,
         request: Request,
-    ) -> Result<Message, RequestError> {
-        self.ask(&self.bare, subject.to_subject(), request).await
+    ) -> impl Future<Output = Result<Message, RequestError>> {
+        self.ask(&self.bare, subject, request)
     }
 
     /// Subscribes to a subject. If it has wildcards, it is the template of its messages' subjects.

@@ -1,5 +1,7 @@
 //! A message on its way into the client.
 
+use std::borrow::BorrowMut;
+
 use ::async_nats::{HeaderMap, Subject, message::OutboundMessage};
 use bytes::Bytes;
 use otel_messaging_core::{
@@ -15,11 +17,11 @@ use crate::{
 };
 
 /// A message that will be sent.
-pub(crate) type Outgoing<'a> = Delivered<Limited, &'a Facts>;
+pub(crate) type Outgoing<'a, M> = Delivered<Limited<M>, &'a Facts>;
 
 /// A message, and how many bytes it may have.
-pub(crate) struct Limited {
-    message: OutboundMessage,
+pub(crate) struct Limited<M> {
+    message: M,
     limit: usize,
 }
 
@@ -28,70 +30,72 @@ impl Connection {
     pub(crate) fn send(
         &self,
         operation: Operation,
-        message: OutboundMessage,
+        message: &mut OutboundMessage,
         creation: Option<&CreationContext>,
-    ) -> (OutboundMessage, ActiveOperation) {
-        let mut outgoing = self.outgoing(message);
-        let operation = self.with_instrumenter(|instrumenter| match creation {
-            Some(creation) => instrumenter.send_with_context(operation, &mut outgoing, creation),
-            None => instrumenter.send(operation, &mut outgoing),
-        });
-        (outgoing.bare.message, operation)
+    ) -> ActiveOperation {
+        self.with_instrumenter(|instrumenter| {
+            let mut outgoing = self.outgoing(message);
+            match creation {
+                Some(context) => instrumenter.send_with_context(operation, &mut outgoing, context),
+                None => instrumenter.send(operation, &mut outgoing),
+            }
+        })
     }
 
     /// Starts to send messages as one batch, and returns each with its share of the operation.
     pub(crate) fn send_batch<'a>(
         &self,
         operation: Operation,
-        mut messages: Vec<Outgoing<'a>>,
+        mut messages: Vec<Outgoing<'a, OutboundMessage>>,
     ) -> impl Iterator<Item = (OutboundMessage, ActiveOperation)> + use<'a> {
         let operations = self
             .with_instrumenter(|instrumenter| instrumenter.send_batch(operation, &mut messages));
         messages.into_iter().map(|outgoing| outgoing.bare.message).zip(operations)
     }
 
-    /// Ends an operation whose message the client took or refused at once.
-    pub(crate) fn end_taken<E: Classify>(
-        &self,
-        operation: ActiveOperation,
-        result: &Result<(), E>,
-    ) {
-        match result {
-            Ok(()) => operation.end(),
-            Err(error) => self.reject(operation, error),
-        }
-    }
-
-    /// Ends an operation whose message the client refused: it does not count as sent.
-    pub(crate) fn reject(&self, operation: ActiveOperation, error: &impl Classify) {
-        if self.is_enabled() {
-            operation.reject(error.failure());
-        }
-    }
-
-    pub(crate) fn outgoing(&self, message: OutboundMessage) -> Outgoing<'_> {
+    pub(crate) fn outgoing<M>(&self, message: M) -> Outgoing<'_, M> {
         let bare = Limited { message, limit: self.max_payload() };
         Delivered::new(bare, self.facts())
     }
 }
 
-impl Readable for Limited {
-    fn subject(&self) -> &Subject {
-        &self.message.subject
+/// Ends an operation whose message the client took or refused at once, and returns the result.
+pub(crate) fn end_taken<E: Classify>(
+    operation: ActiveOperation,
+    result: Result<(), E>,
+) -> Result<(), E> {
+    match &result {
+        Ok(()) => operation.end(),
+        Err(error) => reject(operation, error),
     }
+    result
+}
 
-    fn headers(&self) -> Option<&HeaderMap> {
-        self.message.headers.as_ref()
-    }
-
-    fn payload(&self) -> &Bytes {
-        &self.message.payload
+/// Ends an operation whose message the client refused: it does not count as sent.
+pub(crate) fn reject(operation: ActiveOperation, error: &impl Classify) {
+    if operation.is_running() {
+        operation.reject(error.failure());
     }
 }
 
-impl OutgoingMessage for Outgoing<'_> {
+impl<M: BorrowMut<OutboundMessage>> Readable for Limited<M> {
+    fn subject(&self) -> &Subject {
+        &self.message.borrow().subject
+    }
+
+    fn headers(&self) -> Option<&HeaderMap> {
+        self.message.borrow().headers.as_ref()
+    }
+
+    fn payload(&self) -> &Bytes {
+        &self.message.borrow().payload
+    }
+}
+
+impl<M: BorrowMut<OutboundMessage>> OutgoingMessage for Outgoing<'_, M> {
     fn replace_headers(&mut self, fields: &[Field<'_>]) -> Result<(), NotInjected> {
-        let Limited { message: OutboundMessage { headers, payload, .. }, limit } = &mut self.bare;
+        let Limited { message, limit } = &mut self.bare;
+        let OutboundMessage { headers, payload, .. } = message.borrow_mut();
         headers::replace(headers, fields, self.origin.canonical, payload.len(), *limit)
     }
 }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use ::async_nats::{
-    Message as BareMessage, Request, RequestError, RequestErrorKind, Subject,
+    Message as BareMessage, Request, RequestError, RequestErrorKind, ToSubject,
     client::traits::Requester,
 };
 use bytes::Bytes;
@@ -24,31 +24,38 @@ use otel_messaging_core::ActiveOperation;
 use pin_project_lite::pin_project;
 
 use crate::{
-    client::Client, error_type::Classify as _, message::Message, outgoing::outbound, semconv,
+    call::Call, client::Client, error_type::Classify as _, message::Message, outgoing::outbound,
+    semconv,
 };
 
 impl Client {
     /// Asks by this client or by a JetStream context, which has another timeout.
-    pub(crate) async fn ask(
+    pub(crate) fn ask(
         &self,
         requester: &impl Requester,
-        subject: Subject,
+        subject: impl ToSubject,
         mut request: Request,
-    ) -> Result<Message, RequestError> {
-        if !self.connection().is_enabled() {
-            let reply = requester.send_request(subject, request).await?;
-            return Ok(Message::wrap(reply, self));
-        }
-        let clock = self.connection().clock();
-        let payload = request.payload.take().unwrap_or_default();
-        let message = outbound(subject, request.headers.take(), payload);
-        let (message, operation) = self.connection().send(semconv::REQUEST, message, None);
-        let (payload, watch) = Watch::over(message.payload);
-        request.payload = Some(payload);
-        request.headers = message.headers;
-        let future = requester.send_request(message.subject, request);
-        let reply = Asking::new(future, operation, watch).await?;
-        Ok(Message::new(self.connection().receive(semconv::RECEIVE, clock, reply)))
+    ) -> impl Future<Output = Result<Message, RequestError>> {
+        let connection = self.connection();
+        Call::new(move || {
+            let clock = connection.clock();
+            let mut subject = subject.to_subject();
+            let mut asked = None;
+            if connection.is_enabled() {
+                let payload = request.payload.take().unwrap_or_default();
+                let mut message = outbound(subject, request.headers.take(), payload);
+                let operation = connection.send(semconv::REQUEST, &mut message, None);
+                let (payload, watch) = Watch::over(message.payload);
+                request.payload = Some(payload);
+                request.headers = message.headers;
+                subject = message.subject;
+                asked = Some((operation, watch));
+            }
+            let reply = Asking { future: Some(requester.send_request(subject, request)), asked };
+            let receive =
+                move |reply| Message::new(connection.receive(semconv::RECEIVE, clock, reply));
+            (reply, move |reply: Result<_, _>| reply.map(receive))
+        })
     }
 }
 
@@ -60,24 +67,18 @@ pin_project! {
     pub(crate) struct Asking<F> {
         #[pin]
         future: Option<F>,
-        operation: Option<ActiveOperation>,
-        payload: Watch,
+        // `None` without telemetry.
+        asked: Option<(ActiveOperation, Watch)>,
     }
 
     impl<F> PinnedDrop for Asking<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             by_future(|| this.future.set(None));
-            if let Some(operation) = this.operation && !this.payload.was_returned() {
+            if let Some((operation, payload)) = this.asked && !payload.was_returned() {
                 operation.handed_over();
             }
         }
-    }
-}
-
-impl<F> Asking<F> {
-    pub(crate) const fn new(future: F, operation: ActiveOperation, payload: Watch) -> Self {
-        Self { future: Some(future), operation: Some(operation), payload }
     }
 }
 
@@ -91,10 +92,10 @@ where
         let this = self.project();
         let Some(future) = this.future.as_pin_mut() else { return Poll::Pending };
         let result = ready!(by_future(|| future.poll(context)));
-        if let Some(operation) = this.operation.take() {
+        if let Some((operation, payload)) = this.asked.take() {
             match &result {
                 Ok(_) => operation.end(),
-                Err(error) if this.payload.was_refused(error) => operation.reject(error.failure()),
+                Err(error) if payload.was_refused(error) => operation.reject(error.failure()),
                 Err(error) => operation.fail(error.failure()),
             }
         }

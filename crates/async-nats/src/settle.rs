@@ -10,7 +10,7 @@ use futures_core::Stream as _;
 use otel_messaging_core::{ActiveOperation, Operation, Received};
 use tokio::time::timeout;
 
-use crate::{delivered::Delivered, error_type::Classified, semconv};
+use crate::{call::Call, delivered::Delivered, error_type::Classified, semconv};
 
 /// Returns the operation that settles a message so; `None` if that only asks for time.
 pub(crate) const fn operation(kind: AckKind) -> Option<Operation> {
@@ -22,18 +22,21 @@ pub(crate) const fn operation(kind: AckKind) -> Option<Operation> {
     }
 }
 
-/// Settles a message by `ack`, which is ready when the client has taken the settlement.
-pub(crate) async fn ack(
+/// Settles a message by `ack`, whose future is ready when the client has taken the settlement.
+pub(crate) fn ack<F: Future<Output = Result<(), Error>>>(
     message: &Received<Delivered<Message>>,
     kind: AckKind,
-    ack: impl Future<Output = Result<(), Error>>,
-) -> Result<(), Error> {
-    let settling = operation(kind).map(|operation| message.settle(operation));
-    let result = ack.await;
-    if let Some(settling) = settling {
-        settling.end_with(&Classified(&result));
-    }
-    result
+    ack: impl FnOnce() -> F,
+) -> impl Future<Output = F::Output> {
+    Call::new(move || {
+        let settling = operation(kind).map(|operation| message.settle(operation));
+        (ack(), move |result| {
+            if let Some(settling) = settling {
+                settling.end_with(&Classified(&result));
+            }
+            result
+        })
+    })
 }
 
 /// Settles a message and waits until the server confirms it.

@@ -15,20 +15,23 @@ use bytes::Bytes;
 use futures_sink::Sink;
 
 use super::{Client, PublishError, Request, RequestError};
-use crate::{Message, semconv};
+use crate::{Message, outgoing::end_taken, semconv};
 
 impl Publisher for Client {
-    async fn publish_with_reply<S: ToSubject, R: ToSubject>(
+    fn publish_with_reply<S: ToSubject, R: ToSubject>(
         &self,
         subject: S,
         reply: R,
         payload: Bytes,
-    ) -> Result<(), PublishError> {
-        Self::publish_with_reply(self, subject, reply, payload).await
+    ) -> impl Future<Output = Result<(), PublishError>> {
+        Self::publish_with_reply(self, subject, reply, payload)
     }
 
-    async fn publish_message(&self, message: OutboundMessage) -> Result<(), PublishError> {
-        self.send(message, None).await
+    fn publish_message(
+        &self,
+        message: OutboundMessage,
+    ) -> impl Future<Output = Result<(), PublishError>> {
+        self.send_message(message, None)
     }
 }
 
@@ -59,11 +62,12 @@ impl Sink<OutboundMessage> for Client {
         Pin::new(&mut self.bare).poll_ready(context)
     }
 
-    fn start_send(mut self: Pin<&mut Self>, message: OutboundMessage) -> Result<(), PublishError> {
-        let (message, operation) = self.connection.send(semconv::PUBLISH, message, None);
-        let result = Pin::new(&mut self.bare).start_send(message);
-        self.connection.end_taken(operation, &result);
-        result
+    fn start_send(
+        mut self: Pin<&mut Self>,
+        mut message: OutboundMessage,
+    ) -> Result<(), PublishError> {
+        let operation = self.connection.send(semconv::PUBLISH, &mut message, None);
+        end_taken(operation, Pin::new(&mut self.bare).start_send(message))
     }
 
     fn poll_flush(

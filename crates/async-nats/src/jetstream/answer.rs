@@ -21,9 +21,17 @@ use crate::{error_type::Classify as _, semconv};
 /// and the client waits for the answer by itself.
 #[derive(Debug)]
 pub struct PublishAckFuture {
-    pub(super) answer: bare::PublishAckFuture,
+    answer: bare::PublishAckFuture,
     /// `None` without telemetry.
-    pub(super) operation: Option<ActiveOperation>,
+    operation: Option<ActiveOperation>,
+}
+
+impl PublishAckFuture {
+    /// Waits for the answer to a message that the client took.
+    pub(super) fn new(answer: bare::PublishAckFuture, mut operation: ActiveOperation) -> Self {
+        operation.handed_over();
+        Self { answer, operation: operation.is_running().then_some(operation) }
+    }
 }
 
 impl IntoFuture for PublishAckFuture {

@@ -28,7 +28,7 @@ use super::{
     message::OutboundMessage as StreamOutboundMessage,
     stream::{Stream, answers},
 };
-use crate::{Client, semconv};
+use crate::{Client, call::Call, outgoing::reject, semconv};
 
 /// [`async_nats::jetstream::Context`], instrumented.
 ///
@@ -55,47 +55,47 @@ impl Context {
     ///
     /// # Errors
     /// Returns the client's error unchanged; the message does not count as sent.
-    pub async fn publish<S: ToSubject>(
+    pub fn publish<S: ToSubject>(
         &self,
         subject: S,
         payload: Bytes,
-    ) -> Result<PublishAckFuture, PublishError> {
-        self.send_publish(subject, PublishMessage::build().payload(payload)).await
+    ) -> impl Future<Output = Result<PublishAckFuture, PublishError>> {
+        self.send_publish(subject, PublishMessage::build().payload(payload))
     }
 
     /// Publishes a message with headers.
     ///
     /// Errors and cancel safety: as [`publish`](Self::publish).
-    pub async fn publish_with_headers<S: ToSubject>(
+    pub fn publish_with_headers<S: ToSubject>(
         &self,
         subject: S,
         headers: HeaderMap,
         payload: Bytes,
-    ) -> Result<PublishAckFuture, PublishError> {
-        self.send_publish(subject, PublishMessage::build().payload(payload).headers(headers)).await
+    ) -> impl Future<Output = Result<PublishAckFuture, PublishError>> {
+        self.send_publish(subject, PublishMessage::build().payload(payload).headers(headers))
     }
 
     /// Publishes a message with JetStream's own headers.
     ///
     /// Errors and cancel safety: as [`publish`](Self::publish).
-    pub async fn send_publish<S: ToSubject>(
+    pub fn send_publish<S: ToSubject>(
         &self,
         subject: S,
         publish: PublishMessage,
-    ) -> Result<PublishAckFuture, PublishError> {
-        self.send(publish.outbound_message(subject), None).await
+    ) -> impl Future<Output = Result<PublishAckFuture, PublishError>> {
+        self.send(|| publish.outbound_message(subject), None)
     }
 
     /// Publishes a message that was created in `creation`: it carries that context instead of the
     /// send span's, and the send span links to it.
     ///
     /// Errors and cancel safety: as [`publish`](Self::publish).
-    pub async fn publish_with_context(
+    pub fn publish_with_context(
         &self,
         message: StreamOutboundMessage,
         creation: &CreationContext,
-    ) -> Result<PublishAckFuture, PublishError> {
-        self.send(message, Some(creation)).await
+    ) -> impl Future<Output = Result<PublishAckFuture, PublishError>> {
+        self.send(|| message, Some(creation))
     }
 
     /// Publishes messages as one batch: a create span for each, and one send span that links to
@@ -116,7 +116,7 @@ impl Context {
         let messages = messages.into_iter().map(outgoing).collect();
         let mut answers = Answers::default();
         for (message, operation) in connection.send_batch(semconv::PUBLISH, messages) {
-            let mut handing_over = pin!(self.hand_over(message, operation));
+            let mut handing_over = pin!(Call::new(|| self.hand_over(message, operation)));
             let taken = poll_fn(|context| {
                 // The client may have no room before earlier messages are answered.
                 let _ = answers.poll(context);
@@ -129,39 +129,40 @@ impl Context {
         answers.into_results()
     }
 
-    async fn send(
+    fn send(
         &self,
-        message: StreamOutboundMessage,
+        message: impl FnOnce() -> StreamOutboundMessage,
         creation: Option<&CreationContext>,
-    ) -> Result<PublishAckFuture, PublishError> {
-        let connection = self.client.connection();
-        if !connection.is_enabled() {
-            let answer = self.bare.publish_message(message).await?;
-            return Ok(PublishAckFuture { answer, operation: None });
-        }
-        let (message, operation) = connection.send(semconv::PUBLISH, message.into(), creation);
-        self.hand_over(message, operation).await
+    ) -> impl Future<Output = Result<PublishAckFuture, PublishError>> {
+        Call::new(move || {
+            let mut message = message().into();
+            let connection = self.client.connection();
+            let operation = connection.send(semconv::PUBLISH, &mut message, creation);
+            self.hand_over(message, operation)
+        })
     }
 
-    async fn hand_over(
+    /// Returns the client's future of a message, and what is done with its result.
+    fn hand_over(
         &self,
         message: OutboundMessage,
-        mut operation: ActiveOperation,
-    ) -> Result<PublishAckFuture, PublishError> {
+        operation: ActiveOperation,
+    ) -> (
+        impl Future<Output = Result<bare::PublishAckFuture, PublishError>>,
+        impl FnOnce(
+            Result<bare::PublishAckFuture, PublishError>,
+        ) -> Result<PublishAckFuture, PublishError>,
+    ) {
         let OutboundMessage { subject, payload, headers, .. } = message;
         let message = StreamOutboundMessage::new(subject, payload, headers);
-        let connection = self.client.connection();
-        match self.bare.publish_message(message).await {
-            Ok(answer) => {
-                operation.handed_over();
-                let operation = operation.is_running().then_some(operation);
-                Ok(PublishAckFuture { answer, operation })
-            }
+        let taken = move |result| match result {
+            Ok(answer) => Ok(PublishAckFuture::new(answer, operation)),
             Err(error) => {
-                connection.reject(operation, &error);
+                reject(operation, &error);
                 Err(error)
             }
-        }
+        };
+        (self.bare.publish_message(message), taken)
     }
 
     /// Returns the client that the context was made with.
@@ -220,17 +221,20 @@ impl From<bare::Context> for Context {
 }
 
 impl client::traits::Publisher for Context {
-    async fn publish_with_reply<S: ToSubject, R: ToSubject>(
+    fn publish_with_reply<S: ToSubject, R: ToSubject>(
         &self,
         subject: S,
         reply: R,
         payload: Bytes,
-    ) -> Result<(), client::PublishError> {
-        self.client.publish_with_reply(subject, reply, payload).await
+    ) -> impl Future<Output = Result<(), client::PublishError>> {
+        self.client.publish_with_reply(subject, reply, payload)
     }
 
-    async fn publish_message(&self, message: OutboundMessage) -> Result<(), client::PublishError> {
-        client::traits::Publisher::publish_message(&self.client, message).await
+    fn publish_message(
+        &self,
+        message: OutboundMessage,
+    ) -> impl Future<Output = Result<(), client::PublishError>> {
+        client::traits::Publisher::publish_message(&self.client, message)
     }
 }
 
@@ -240,7 +244,7 @@ impl client::traits::Requester for Context {
         subject: S,
         request: Request,
     ) -> Result<::async_nats::Message, client::RequestError> {
-        let reply = self.client.ask(&self.bare, subject.to_subject(), request).await;
+        let reply = self.client.ask(&self.bare, subject, request).await;
         reply.map(crate::Message::into_inner)
     }
 }

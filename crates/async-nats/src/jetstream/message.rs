@@ -59,15 +59,15 @@ impl Message {
     ///
     /// # Errors
     /// Returns the client's error unchanged.
-    pub async fn ack(&self) -> Result<(), Error> {
-        settle::ack(&self.0, AckKind::Ack, self.get_ref().ack()).await
+    pub fn ack(&self) -> impl Future<Output = Result<(), Error>> {
+        settle::ack(&self.0, AckKind::Ack, || self.get_ref().ack())
     }
 
     /// Settles the message in one of several ways.
     ///
     /// Errors and cancel safety: as [`ack`](Self::ack).
-    pub async fn ack_with(&self, kind: AckKind) -> Result<(), Error> {
-        settle::ack(&self.0, kind, self.get_ref().ack_with(kind)).await
+    pub fn ack_with(&self, kind: AckKind) -> impl Future<Output = Result<(), Error>> {
+        settle::ack(&self.0, kind, move || self.get_ref().ack_with(kind))
     }
 
     /// Acknowledges the message and waits until the server confirms it, which ends the span.
@@ -77,15 +77,15 @@ impl Message {
     ///
     /// # Errors
     /// Returns the client's error unchanged.
-    pub async fn double_ack(&self) -> Result<(), Error> {
-        self.double_ack_with(AckKind::Ack).await
+    pub fn double_ack(&self) -> impl Future<Output = Result<(), Error>> {
+        self.double_ack_with(AckKind::Ack)
     }
 
     /// Settles the message in one of several ways and waits until the server confirms it.
     ///
     /// Errors and cancel safety: as [`double_ack`](Self::double_ack).
-    pub async fn double_ack_with(&self, kind: AckKind) -> Result<(), Error> {
-        settle::double_ack(&self.0, kind).await
+    pub fn double_ack_with(&self, kind: AckKind) -> impl Future<Output = Result<(), Error>> {
+        settle::double_ack(&self.0, kind)
     }
 
     /// Splits the message from what settles it, so that its payload can be dropped before.
@@ -150,23 +150,23 @@ pub struct Acker(Message);
 
 impl Acker {
     /// Does as [`Message::ack`], also in errors and cancel safety.
-    pub async fn ack(&self) -> Result<(), Error> {
-        self.0.ack().await
+    pub fn ack(&self) -> impl Future<Output = Result<(), Error>> {
+        self.0.ack()
     }
 
     /// Does as [`Message::ack_with`], also in errors and cancel safety.
-    pub async fn ack_with(&self, kind: AckKind) -> Result<(), Error> {
-        self.0.ack_with(kind).await
+    pub fn ack_with(&self, kind: AckKind) -> impl Future<Output = Result<(), Error>> {
+        self.0.ack_with(kind)
     }
 
     /// Does as [`Message::double_ack`], also in errors and cancel safety.
-    pub async fn double_ack(&self) -> Result<(), Error> {
-        self.0.double_ack().await
+    pub fn double_ack(&self) -> impl Future<Output = Result<(), Error>> {
+        self.0.double_ack()
     }
 
     /// Does as [`Message::double_ack_with`], also in errors and cancel safety.
-    pub async fn double_ack_with(&self, kind: AckKind) -> Result<(), Error> {
-        self.0.double_ack_with(kind).await
+    pub fn double_ack_with(&self, kind: AckKind) -> impl Future<Output = Result<(), Error>> {
+        self.0.double_ack_with(kind)
     }
 }
 

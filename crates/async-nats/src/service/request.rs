@@ -1,6 +1,6 @@
 //! Requests of services, and their answers.
 
-use std::ops::Deref;
+use std::{mem, ops::Deref};
 
 use ::async_nats::{
     HeaderMap, PublishError, Subject,
@@ -11,8 +11,9 @@ use otel_messaging_core::{AsReceived, Received, client::process_methods};
 
 use crate::{
     Client,
+    call::Call,
     delivered::{Delivered, Readable},
-    outgoing::outbound,
+    outgoing::{end_taken, outbound},
     semconv,
     server::Connection,
 };
@@ -51,29 +52,36 @@ impl Request {
     ///
     /// # Errors
     /// Returns the client's error unchanged; the answer does not count as sent.
-    pub async fn respond(&self, response: Result<Bytes, error::Error>) -> Result<(), PublishError> {
-        self.respond_with_headers(response, HeaderMap::new()).await
+    pub fn respond(
+        &self,
+        response: Result<Bytes, error::Error>,
+    ) -> impl Future<Output = Result<(), PublishError>> {
+        self.respond_with_headers(response, HeaderMap::new())
     }
 
     /// Answers the request with headers.
     ///
     /// Errors and cancel safety: as [`respond`](Self::respond).
-    pub async fn respond_with_headers(
+    pub fn respond_with_headers(
         &self,
         response: Result<Bytes, error::Error>,
-        headers: HeaderMap,
-    ) -> Result<(), PublishError> {
+        mut headers: HeaderMap,
+    ) -> impl Future<Output = Result<(), PublishError>> {
         let request = self.get_ref();
-        let Some(reply) = request.message.reply.clone() else {
-            return request.respond_with_headers(response, headers).await;
-        };
-        let payload = response.as_ref().cloned().unwrap_or_default();
-        let message = outbound(reply, Some(headers), payload);
-        let (message, operation) = self.connection.send(semconv::PUBLISH, message, None);
-        let headers = message.headers.unwrap_or_default();
-        let result = request.respond_with_headers(response, headers).await;
-        self.connection.end_taken(operation, &result);
-        result
+        Call::new(move || {
+            let operation = request.message.reply.clone().map(|reply| {
+                let payload = response.as_ref().cloned().unwrap_or_default();
+                let mut message = outbound(reply, Some(mem::take(&mut headers)), payload);
+                let operation = self.connection.send(semconv::PUBLISH, &mut message, None);
+                headers = message.headers.unwrap_or_default();
+                operation
+            });
+            let respond = request.respond_with_headers(response, headers);
+            (respond, move |result| match operation {
+                Some(operation) => end_taken(operation, result),
+                None => result,
+            })
+        })
     }
 
     /// Returns the client's own. What is answered through it is not instrumented.

@@ -1,0 +1,130 @@
+//! How large futures and messages are beside the client's own: publishers wait for such futures by
+//! the thousand, and consumers hold such messages.
+
+#![cfg(feature = "otel")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod support;
+
+use bytes::Bytes;
+use otel_messaging_async_nats::{
+    Client, Request, Subject,
+    bare::{self, HeaderMap},
+    client::traits::Publisher as _,
+    message::OutboundMessage,
+    otel::{ActiveOperation, CreationContext, Instrumentation, client::Clock},
+};
+use support::{connect, server::Server};
+
+/// What a future keeps beside the client's own: the operation, and which step it is at.
+const KEPT: usize = size_of::<ActiveOperation>() + size_of::<usize>();
+
+/// Asserts that a future has the size of the one of the client's that it waits for, and `KEPT`.
+macro_rules! assert_sizes {
+    ($($bare:expr => $($ours:expr),+;)*) => {
+        $($(
+            let (ours, bare) = (size_of_val(&$ours), size_of_val(&$bare));
+            assert!(ours <= bare + KEPT, "{}: {ours} over {bare} + {KEPT}", stringify!($ours));
+        )+)*
+    };
+}
+
+async fn client() -> Client {
+    connect(&Server::start().await, &Instrumentation::default()).await
+}
+
+fn message() -> OutboundMessage {
+    OutboundMessage { subject: subject(), reply: None, payload: Bytes::new(), headers: None }
+}
+
+fn subject() -> Subject {
+    "orders".into()
+}
+
+fn headers() -> HeaderMap {
+    HeaderMap::new()
+}
+
+fn payload() -> Bytes {
+    Bytes::new()
+}
+
+#[tokio::test]
+async fn the_future_of_a_message_holds_it_once() {
+    let ours = client().await;
+    let bare = ours.get_ref();
+    assert_sizes! {
+        bare.publish_with_headers(subject(), headers(), payload()) =>
+            ours.publish(subject(), payload()),
+            ours.publish_with_headers(subject(), headers(), payload());
+        bare.publish_with_reply_and_headers(subject(), subject(), headers(), payload()) =>
+            ours.publish_with_reply(subject(), subject(), payload()),
+            ours.publish_with_reply_and_headers(subject(), subject(), headers(), payload());
+        bare.publish_message(message()) =>
+            ours.publish_message(message()),
+            ours.publish_with_context(message(), &CreationContext::NONE);
+    }
+}
+
+#[tokio::test]
+async fn the_future_of_a_request_holds_it_once() {
+    let ours = client().await;
+    let bare = size_of_val(&ours.get_ref().send_request(subject(), Request::new()));
+    // When it began and by which connection, and what becomes of the payload.
+    let kept = KEPT + size_of::<Clock>() + 3 * size_of::<usize>();
+    for ours in [
+        size_of_val(&ours.request(subject(), payload())),
+        size_of_val(&ours.request_with_headers(subject(), headers(), payload())),
+        size_of_val(&ours.send_request(subject(), Request::new())),
+    ] {
+        assert!(ours <= bare + kept, "{ours} over {bare} + {kept}");
+    }
+}
+
+#[cfg(feature = "jetstream")]
+#[tokio::test]
+async fn the_future_of_a_message_to_a_stream_holds_it_once() {
+    use otel_messaging_async_nats::jetstream::{
+        self,
+        context::PublishAckFuture,
+        message::{OutboundMessage, PublishMessage},
+    };
+
+    let ours = jetstream::new(client().await);
+    let bare = ours.get_ref();
+    let message = || OutboundMessage::new(subject(), payload(), None);
+    assert_sizes! {
+        bare.send_publish(subject(), PublishMessage::build()) =>
+            ours.publish(subject(), payload()),
+            ours.publish_with_headers(subject(), headers(), payload()),
+            ours.send_publish(subject(), PublishMessage::build()),
+            ours.publish_with_context(message(), &CreationContext::NONE);
+    }
+    let answer = size_of::<bare::jetstream::context::PublishAckFuture>();
+    assert!(size_of::<PublishAckFuture>() <= answer + size_of::<ActiveOperation>());
+}
+
+#[cfg(feature = "jetstream")]
+#[tokio::test]
+async fn the_future_of_a_settlement_holds_it_once() {
+    use otel_messaging_async_nats::jetstream::{AckKind, Message};
+
+    let bare = bare::jetstream::Message {
+        message: bare::Message {
+            subject: subject(),
+            reply: None,
+            payload: payload(),
+            headers: None,
+            status: None,
+            description: None,
+            length: 0,
+        },
+        context: bare::jetstream::new(client().await.get_ref().clone()),
+    };
+    let ours = Message::from(bare.clone());
+    let (_, acker) = ours.clone().split();
+    assert_sizes! {
+        bare.ack() => ours.ack(), acker.ack();
+        bare.ack_with(AckKind::Ack) => ours.ack_with(AckKind::Ack), acker.ack_with(AckKind::Ack);
+    }
+}
