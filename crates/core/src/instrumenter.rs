@@ -204,24 +204,19 @@ impl Inner {
 
     /// Reads what `message` carries, with such trust; [`CreationContext::NONE`] if propagation is
     /// off or the propagator panics.
+    #[inline]
     pub(crate) fn extract<M: Message>(&self, message: &M, trust: Trust) -> CreationContext {
         if !self.settings.propagation {
             return CreationContext::NONE;
         }
         let propagator = self.providers.propagator(&self.settings);
-        let extract = || match trust {
-            Trust::Full => propagator.extract(message),
-            Trust::Links => propagator.extract_link(message),
-            Trust::None => CreationContext::NONE,
-        };
-        let mut creation = if propagator.is_ours() {
-            extract()
-        } else {
-            let guarded = self.settings.guard(Diagnostic::PropagatorPanicked, extract);
-            guarded.unwrap_or(CreationContext::NONE)
-        };
-        self.settings.extracted_baggage.limit(&mut creation);
-        creation
+        let keys = &self.settings.extracted_baggage;
+        if propagator.is_ours() {
+            return propagator.extract(message, trust, keys);
+        }
+        let extract = || propagator.extract(message, trust, keys);
+        let guarded = self.settings.guard(Diagnostic::PropagatorPanicked, extract);
+        guarded.unwrap_or(CreationContext::NONE)
     }
 
     /// Writes a context into a message. If it cannot be written, the message stays as it was.

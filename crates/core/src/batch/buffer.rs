@@ -31,6 +31,8 @@ use std::{
 pub struct BatchBuffer<M, T, E> {
     max: usize,
     collected: Vec<M>,
+    /// The length of the last batch, which the next one gets room for at once.
+    expected: usize,
     /// Runs from the first message that was collected.
     timer: Option<Pin<Box<T>>>,
     /// Follows the batch that it ended.
@@ -44,7 +46,8 @@ impl<M, T: Future, E> BatchBuffer<M, T, E> {
     /// be complete.
     pub fn new(max: usize) -> Self {
         let collected = Vec::new();
-        Self { max: max.max(1), collected, timer: None, error: None, has_ended: false }
+        let max = max.max(1);
+        Self { max, collected, expected: 0, timer: None, error: None, has_ended: false }
     }
 
     /// Polls for the next batch: takes messages from `next`, which returns `None` at the end of the
@@ -63,6 +66,9 @@ impl<M, T: Future, E> BatchBuffer<M, T, E> {
         while !self.has_ended && self.collected.len() < self.max {
             match next(context) {
                 Poll::Ready(Some(Ok(message))) => {
+                    if self.collected.is_empty() {
+                        self.collected.reserve_exact(self.expected);
+                    }
                     self.collected.push(message);
                     let is_first = self.timer.is_none() && self.collected.len() < self.max;
                     if let Some(start) = start_timer.take_if(|_| is_first) {
@@ -92,6 +98,7 @@ impl<M, T: Future, E> BatchBuffer<M, T, E> {
     /// Returns the messages that were collected so far, if there are any.
     pub fn flush(&mut self) -> Option<Vec<M>> {
         self.timer = None;
+        self.expected = self.collected.len();
         (!self.collected.is_empty()).then(|| mem::take(&mut self.collected))
     }
 }
@@ -145,6 +152,22 @@ mod tests {
         assert_eq!(script.next(&mut buffer, || ready(())), batch([1, 2, 3]));
         assert_eq!(script.next(&mut buffer, || ready(())), batch([4]));
         assert!(script.next(&mut buffer, || ready(())).is_pending(), "a batch is never empty");
+    }
+
+    #[test]
+    fn a_batch_takes_room_for_as_many_messages_as_the_last_one_had() {
+        let (mut script, mut buffer) = (Script::default(), BatchBuffer::<_, Ready<()>, _>::new(50));
+        let mut batch_of = |messages| {
+            script.come((0..messages).map(Ok));
+            match script.next(&mut buffer, || ready(())) {
+                Poll::Ready(Some(Ok(batch))) => (batch.len(), batch.capacity()),
+                other => panic!("no batch: {other:?}"),
+            }
+        };
+        assert_eq!(batch_of(50), (50, 64), "it grows by itself");
+        assert_eq!(batch_of(17), (17, 50));
+        assert_eq!(batch_of(17), (17, 17));
+        assert_eq!(batch_of(18), (18, 34));
     }
 
     #[test]

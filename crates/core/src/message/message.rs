@@ -106,6 +106,7 @@ pub enum AttributeValue<'a> {
 
 #[cfg(feature = "otel")]
 impl AttributeValue<'_> {
+    #[inline]
     pub(crate) fn to_key_value(self, key: &'static str) -> opentelemetry::KeyValue {
         use opentelemetry::KeyValue;
         match self {

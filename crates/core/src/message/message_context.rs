@@ -61,6 +61,7 @@ impl MessageContext {
 
     /// Marks the message as consumed, and remembers the first span that processed it. Returns
     /// whether it was not counted before.
+    #[inline]
     pub(crate) fn count(&self, processed_by: Option<&SpanContext>) -> bool {
         self.progress.count(processed_by)
     }

@@ -7,13 +7,16 @@ use opentelemetry::{
     baggage::BaggageExt,
     global,
     propagation::{Extractor, Injector, TextMapPropagator},
-    trace::{SpanContext, TraceContextExt},
+    trace::{SpanContext, TraceContextExt, TraceState},
 };
 
 use crate::{
-    CreationContext,
+    CreationContext, Trust,
     client::{Field, Message, NotInjected, OutgoingMessage},
-    options::w3c::{self, BAGGAGE, TRACEPARENT, TRACESTATE},
+    options::{
+        baggage_keys::BaggageKeys,
+        w3c::{self, BAGGAGE, TRACEPARENT, TRACESTATE},
+    },
 };
 
 mod probe;
@@ -87,27 +90,28 @@ impl Propagator {
         }
     }
 
-    /// Reads what a message carries, against an empty context rather than the ambient one.
+    /// Reads what a message carries, against an empty context rather than the ambient one: as far
+    /// as `trust` says, and of its baggage the members of such keys.
     #[inline]
-    pub(crate) fn extract<M: Message + ?Sized>(&self, message: &M) -> CreationContext {
-        match self {
-            Self::W3c { baggage } => extract_w3c(message, *baggage),
+    pub(crate) fn extract<M: Message + ?Sized>(
+        &self,
+        message: &M,
+        trust: Trust,
+        keys: &BaggageKeys,
+    ) -> CreationContext {
+        if trust == Trust::None {
+            return CreationContext::NONE;
+        }
+        let mut creation = match self {
+            Self::W3c { baggage } => return extract_w3c(message, trust, *baggage, keys),
             Self::Global => global::get_text_map_propagator(|p| extract_by_api(p, message)),
             Self::Custom(propagator) => extract_by_api(propagator.as_ref(), message),
+        };
+        if trust == Trust::Links {
+            return creation.link_only();
         }
-    }
-
-    /// Reads the span that a message carries, for a link: without `tracestate` and baggage.
-    pub(crate) fn extract_link<M: Message + ?Sized>(&self, message: &M) -> CreationContext {
-        match self {
-            Self::W3c { .. } => {
-                let span_context = message
-                    .header(TRACEPARENT)
-                    .and_then(|traceparent| w3c::parse_span_context(traceparent, None));
-                CreationContext::new(span_context.unwrap_or(SpanContext::NONE), None)
-            }
-            Self::Global | Self::Custom(_) => self.extract(message).link_only(),
-        }
+        keys.limit(&mut creation);
+        creation
     }
 
     /// Makes the message carry `span_context` and the baggage of `context`. Where both are empty,
@@ -131,13 +135,28 @@ impl Propagator {
 }
 
 #[inline]
-fn extract_w3c<M: Message + ?Sized>(message: &M, with_baggage: bool) -> CreationContext {
-    let span_context = message
-        .header(TRACEPARENT)
-        .and_then(|traceparent| w3c::parse_span_context(traceparent, message.header(TRACESTATE)));
-    let baggage =
-        with_baggage.then(|| message.header(BAGGAGE).and_then(w3c::parse_baggage)).flatten();
-    CreationContext::new(span_context.unwrap_or(SpanContext::NONE), baggage)
+fn extract_w3c<M: Message + ?Sized>(
+    message: &M,
+    trust: Trust,
+    with_baggage: bool,
+    keys: &BaggageKeys,
+) -> CreationContext {
+    let is_full = trust == Trust::Full;
+    let traceparent = message.header(TRACEPARENT);
+    let tracestate = traceparent.filter(|_| is_full).and_then(|_| message.header(TRACESTATE));
+    let baggage = if is_full && with_baggage { message.header(BAGGAGE) } else { None };
+    // Most messages have neither: a context that owns nothing is made in its place.
+    if tracestate.is_none() && baggage.is_none() {
+        return traceparent.and_then(w3c::parse_traceparent).map_or(CreationContext::NONE, |ids| {
+            CreationContext::new(w3c::span_context(ids, TraceState::NONE), None)
+        });
+    }
+    let span_context =
+        traceparent.and_then(|traceparent| w3c::parse_span_context(traceparent, tracestate));
+    let baggage = baggage.and_then(w3c::parse_baggage);
+    let mut creation = CreationContext::new(span_context.unwrap_or(SpanContext::NONE), baggage);
+    keys.limit(&mut creation);
+    creation
 }
 
 fn inject_w3c<M: OutgoingMessage + ?Sized>(

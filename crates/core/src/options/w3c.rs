@@ -68,14 +68,22 @@ fn hex(bytes: [u8; 32]) -> [u8; 64] {
 
 /// Parses a span context from the two headers. Ignores an invalid `tracestate`. Returns `None` if
 /// the `traceparent` is invalid.
-#[inline]
 pub(crate) fn parse_span_context(
     traceparent: &[u8],
     tracestate: Option<&[u8]>,
 ) -> Option<SpanContext> {
-    let (trace_id, span_id, flags) = parse_traceparent(traceparent)?;
+    let ids = parse_traceparent(traceparent)?;
     let state = tracestate.and_then(parse_tracestate).unwrap_or(TraceState::NONE);
-    Some(SpanContext::new(trace_id, span_id, flags, true, state))
+    Some(span_context(ids, state))
+}
+
+/// Makes the context of a remote span.
+#[inline]
+pub(crate) fn span_context(
+    (trace_id, span_id, flags): (TraceId, SpanId, TraceFlags),
+    state: TraceState,
+) -> SpanContext {
+    SpanContext::new(trace_id, span_id, flags, true, state)
 }
 
 /// Parses a `traceparent`: <https://www.w3.org/TR/trace-context-2/#traceparent-header-field-values>.
@@ -88,14 +96,11 @@ pub(crate) fn parse_traceparent(text: &[u8]) -> Option<(TraceId, SpanId, TraceFl
     if text[2] != b'-' || text[35] != b'-' || text[52] != b'-' {
         return None;
     }
-    let mut digits = [b'0'; 64];
+    let mut digits = [0; 48];
     digits[..32].copy_from_slice(&text[3..35]);
-    digits[32..48].copy_from_slice(&text[36..52]);
-    digits[48..50].copy_from_slice(&text[..2]);
-    digits[50..52].copy_from_slice(&text[53..]);
-    let bytes = read_hex(&digits)?;
-    let (trace_id, rest) = bytes.split_first_chunk()?;
-    let (span_id, &[version, flags, ..]) = rest.split_first_chunk()? else { return None };
+    digits[32..].copy_from_slice(&text[36..52]);
+    let ids = read_hex(&digits)?;
+    let (version, flags) = (read_byte([text[0], text[1]])?, read_byte([text[53], text[54]])?);
     match (version, more) {
         (0xff, _) => return None,
         (_, []) => {}
@@ -103,7 +108,9 @@ pub(crate) fn parse_traceparent(text: &[u8]) -> Option<(TraceId, SpanId, TraceFl
         (1.., [b'-', ..]) if more.is_ascii() => {}
         _ => return None,
     }
-    let (trace_id, span_id) = (TraceId::from_bytes(*trace_id), SpanId::from_bytes(*span_id));
+    let (trace_id, span_id) = ids.split_first_chunk()?;
+    let (trace_id, span_id) = (TraceId::from_bytes(*trace_id), span_id.first_chunk()?);
+    let span_id = SpanId::from_bytes(*span_id);
     let flags = TraceFlags::new(flags) & TraceFlags::SAMPLED;
     (trace_id != TraceId::INVALID && span_id != SpanId::INVALID)
         .then_some((trace_id, span_id, flags))
@@ -112,22 +119,34 @@ pub(crate) fn parse_traceparent(text: &[u8]) -> Option<(TraceId, SpanId, TraceFl
 /// Parses lower-case hex digits, two a byte. It has no branches before the end, so that the
 /// compiler vectorises it. Inlined, its last loop would not be.
 #[inline(never)]
-fn read_hex(digits: &[u8; 64]) -> Option<[u8; 32]> {
-    let mut values = [0; 64];
-    for (value, digit) in values.iter_mut().zip(digits) {
-        let (number, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
-        let letter = if letter < 6 { letter + 10 } else { 0xff };
-        *value = if number < 10 { number } else { letter };
+fn read_hex(digits: &[u8; 48]) -> Option<[u8; 24]> {
+    let mut values = [0; 48];
+    for (value, &digit) in values.iter_mut().zip(digits) {
+        *value = hex_value(digit);
     }
     if values.iter().fold(0, |all, value| all | value) > 0x0f {
         return None;
     }
-    let mut bytes = [0; 32];
+    let mut bytes = [0; 24];
     for (byte, &pair) in bytes.iter_mut().zip(values.as_chunks().0) {
         let values = u16::from_le_bytes(pair);
         *byte = (values << 4 | values >> 8).to_le_bytes()[0];
     }
     Some(bytes)
+}
+
+#[inline]
+fn read_byte([high, low]: [u8; 2]) -> Option<u8> {
+    let (high, low) = (hex_value(high), hex_value(low));
+    ((high | low) <= 0x0f).then_some(high << 4 | low)
+}
+
+/// Returns the value of a lower-case hex digit, and more than 15 for other characters.
+#[inline]
+const fn hex_value(digit: u8) -> u8 {
+    let (number, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
+    let letter = if letter < 6 { letter + 10 } else { 0xff };
+    if number < 10 { number } else { letter }
 }
 
 /// Parses a `tracestate`. Returns `None` if one of its members is invalid.

@@ -1,10 +1,10 @@
 //! The links of an operation on several messages, and what its span says instead.
 
-use std::{mem, time::SystemTime};
+use std::{iter, mem, time::SystemTime};
 
 use opentelemetry::{
     Context, KeyValue,
-    trace::{Link, Span, SpanBuilder, SpanContext, SpanKind, TraceContextExt},
+    trace::{Link, Span, SpanBuilder, SpanContext, SpanKind, TraceContextExt, TraceState},
 };
 
 use crate::{
@@ -126,33 +126,49 @@ impl<'a> Common<'a> {
         own: impl Fn(&L) -> Vec<KeyValue>,
     ) -> Vec<Link> {
         let limit = inner.settings.link_limit;
-        let wants_opt_ins = inner.settings.wants_opt_ins();
         let has_context = |message: &&L| message.as_received().creation_context().is_valid();
         let mut links = Vec::with_capacity(messages.len().saturating_sub(skip));
         for (index, message) in messages.iter().filter(has_context).enumerate().skip(skip) {
             let received = message.as_received();
-            let mut attributes = Vec::new();
-            if skip > 0 || index < limit {
-                attributes = own(message);
-                self.varying(received.get_ref(), &mut attributes);
-                if wants_opt_ins {
-                    let push = |attribute| attributes.push(attribute);
-                    opt_in_attributes(inner, received.get_ref(), push);
-                }
+            let attributes = if skip > 0 || index < limit {
+                self.varying(inner, received.get_ref(), own(message))
+            } else {
+                Box::default()
+            };
+            let creation = received.creation_context().span_context();
+            // What owns nothing is put together in its place in the list: moving it would take
+            // longer.
+            if *creation.trace_state() == TraceState::NONE {
+                let (trace_id, span_id) = (creation.trace_id(), creation.span_id());
+                let (flags, is_remote) = (creation.trace_flags(), creation.is_remote());
+                links.extend(iter::once_with(move || {
+                    Link::new(
+                        SpanContext::new(trace_id, span_id, flags, is_remote, TraceState::NONE),
+                        attributes.into_vec(),
+                        0,
+                    )
+                }));
+            } else {
+                links.push(Link::new(creation.clone(), attributes.into_vec(), 0));
             }
-            let creation = received.creation_context().span_context().clone();
-            links.push(Link::new(creation, attributes, 0));
         }
         links
     }
 
-    /// Adds the attributes in which this message differs from others.
-    fn varying<M: Message>(&self, message: &M, attributes: &mut Vec<KeyValue>) {
+    /// Adds to its own attributes those in which this message differs from others, and those that the
+    /// application opted in to.
+    fn varying<M: Message>(
+        &self,
+        inner: &Inner,
+        message: &M,
+        mut attributes: Vec<KeyValue>,
+    ) -> Box<[KeyValue]> {
         let mut push = |attribute| {
-            // Most have one: a list that grows by itself would take room for four.
-            if attributes.capacity() == 0 {
-                *attributes = vec![attribute];
+            // Takes no room that is not needed, so that the list is not moved at the end.
+            if attributes.is_empty() {
+                attributes = vec![attribute];
             } else {
+                attributes.reserve_exact(1);
                 attributes.push(attribute);
             }
         };
@@ -162,16 +178,19 @@ impl<'a> Common<'a> {
             }
         });
         let common = self.destination.filter(|_| self.has_one_name);
-        if common.is_some_and(|common| common.partition().is_some()) {
-            return;
+        if common.is_none_or(|common| common.partition().is_none()) {
+            let destination = message.destination();
+            if common.is_none() {
+                push(KeyValue::new(semconv::DESTINATION_NAME, destination.name().to_owned()));
+            }
+            if let Some(partition) = destination.partition() {
+                push(KeyValue::new(semconv::DESTINATION_PARTITION_ID, partition.to_string()));
+            }
         }
-        let destination = message.destination();
-        if common.is_none() {
-            push(KeyValue::new(semconv::DESTINATION_NAME, destination.name().to_owned()));
+        if inner.settings.wants_opt_ins() {
+            opt_in_attributes(inner, message, push);
         }
-        if let Some(partition) = destination.partition() {
-            push(KeyValue::new(semconv::DESTINATION_PARTITION_ID, partition.to_string()));
-        }
+        attributes.into_boxed_slice()
     }
 }
 
