@@ -1,13 +1,16 @@
-//! Instruments the bare client by hand, as the references: the code of tutorials, and careful code
-//! for the same spans and metrics as ours.
+//! Instruments the bare client by hand, as the references: the code of tutorials, and for the same
+//! spans and metrics as ours careful code, and the SDK alone.
 
 mod careful;
+mod sdk;
 mod tutorial;
 
-pub(crate) use self::{careful::Careful, tutorial::Tutorial};
+pub(crate) use self::{careful::Careful, sdk::Sdk, tutorial::Tutorial};
+
+use std::time::{Instant, SystemTime};
 
 use opentelemetry::{Context, trace::SpanContext};
-use std::time::{Instant, SystemTime};
+use opentelemetry_sdk::trace::Span;
 
 /// A `traceparent` as every instrumented message has it.
 pub(crate) const TRACEPARENT: (&str, &str) =
@@ -23,12 +26,14 @@ pub(crate) enum ByHand {
     Tutorial(Tutorial),
     /// Careful code.
     Careful(Box<Careful>),
+    /// The SDK alone.
+    Sdk(Box<Sdk>),
 }
 
-/// A send whose answer is not there yet.
-pub(crate) struct Sent {
-    context: Context,
-    called: Instant,
+/// A send whose answer is not there yet: its span, and when it was called.
+pub(crate) enum Sent {
+    Context(Context, Instant),
+    Span(Option<Box<Span>>, Instant),
 }
 
 /// The time at which a receive was called.
@@ -55,21 +60,30 @@ impl ByHand {
             }
             Self::Tutorial(tutorial) => Some(tutorial.send(put)),
             Self::Careful(careful) => Some(careful.send(put)),
+            Self::Sdk(sdk) => Some(sdk.send(put)),
         }
     }
 
     /// Ends a send with the broker's answer, which has a position in the partition or stream.
     pub(crate) fn sent(&self, sent: Option<Sent>, position: Option<i64>) {
         match (self, sent) {
-            (Self::Tutorial(_), Some(sent)) => Tutorial::sent(&sent),
-            (Self::Careful(careful), Some(sent)) => careful.sent(&sent, position),
+            (Self::Tutorial(_), Some(Sent::Context(context, _))) => Tutorial::sent(&context),
+            (Self::Careful(careful), Some(Sent::Context(context, called))) => {
+                careful.sent(&context, called, position);
+            }
+            (Self::Sdk(sdk), Some(Sent::Span(span, called))) => sdk.sent(span, called),
             _ => {}
         }
     }
 
+    /// Returns whether a span ends with the broker's answer.
+    pub(crate) const fn waits_for_answers(&self) -> bool {
+        matches!(self, Self::Careful(_) | Self::Sdk(_))
+    }
+
     /// Takes the time before a receive.
     pub(crate) fn call(&self) -> Option<Called> {
-        matches!(self, Self::Careful(_))
+        matches!(self, Self::Careful(_) | Self::Sdk(_))
             .then(|| Called { wall: SystemTime::now(), clock: Instant::now() })
     }
 
@@ -80,7 +94,7 @@ impl ByHand {
         position: i64,
     ) -> Origin {
         let context = match self {
-            Self::Nothing | Self::Header => None,
+            Self::Nothing | Self::Header | Self::Sdk(_) => None,
             Self::Tutorial(tutorial) => traceparent().map(|header| tutorial.extract(header)),
             Self::Careful(careful) => traceparent().and_then(|header| careful.extract(header)),
         };
@@ -89,8 +103,10 @@ impl ByHand {
 
     /// Makes the receive span and the metrics of received messages.
     pub(crate) fn received(&self, called: Option<Called>, origins: &[Origin]) {
-        if let (Self::Careful(careful), Some(called)) = (self, called) {
-            careful.received(&called, origins);
+        match (self, called) {
+            (Self::Careful(careful), Some(called)) => careful.received(&called, origins),
+            (Self::Sdk(sdk), Some(called)) => sdk.received(&called, origins),
+            _ => {}
         }
     }
 
@@ -100,6 +116,7 @@ impl ByHand {
             Self::Nothing | Self::Header => work(),
             Self::Tutorial(tutorial) => tutorial.process(origins, work),
             Self::Careful(careful) => careful.process(origins, work),
+            Self::Sdk(sdk) => sdk.process(origins, work),
         }
     }
 
@@ -107,6 +124,7 @@ impl ByHand {
     pub(crate) async fn settle<T>(&self, origin: &Origin, settle: impl Future<Output = T>) -> T {
         match self {
             Self::Careful(careful) => careful.settle(origin, settle).await,
+            Self::Sdk(sdk) => sdk.settle(settle).await,
             _ => settle.await,
         }
     }

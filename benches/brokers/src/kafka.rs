@@ -67,7 +67,7 @@ pub(crate) fn forget(side: Side, place: &Place, limit: usize, run: &mut Run) -> 
         }
         Side::Bare(by_hand) => {
             let by_hand: Arc<ByHand> = by_hand.into();
-            if matches!(*by_hand, ByHand::Careful(_)) {
+            if by_hand.waits_for_answers() {
                 let context = Reported { delivered: delivered.clone(), by_hand: by_hand.clone() };
                 let producer = ThreadedProducer::from_config_and_context(&config, context)?;
                 return send_all(limit, &delivered, run, |body| {

@@ -7,7 +7,7 @@ use otel_messaging_benches::providers::{
 use otel_messaging_core::Instrumentation;
 use serde::{Deserialize, Serialize};
 
-use crate::by_hand::{ByHand, Careful, Tutorial};
+use crate::by_hand::{ByHand, Careful, Sdk, Tutorial};
 
 /// A way to run a scenario. The names are those of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -34,6 +34,10 @@ pub(crate) enum Mode {
     CarefulOnePercent,
     /// Careful code by hand for the same spans and metrics, 100 % sampled.
     Careful,
+    /// What the SDK takes alone for the same spans and metrics, 1 % sampled.
+    SdkOnePercent,
+    /// What the SDK takes alone for the same spans and metrics, 100 % sampled.
+    Sdk,
 }
 
 /// Which of the two sides of a mode a scenario runs.
@@ -46,7 +50,7 @@ pub(crate) enum Side {
 
 impl Mode {
     /// All modes, in the order of the tables.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Bare,
         Self::Header,
         Self::Disabled,
@@ -58,6 +62,8 @@ impl Mode {
         Self::Tutorial,
         Self::CarefulOnePercent,
         Self::Careful,
+        Self::SdkOnePercent,
+        Self::Sdk,
     ];
 
     /// Returns the name in tables.
@@ -74,6 +80,8 @@ impl Mode {
             Self::Tutorial => "tutorial, 100 %",
             Self::CarefulOnePercent => "careful, 1 %",
             Self::Careful => "careful, 100 %",
+            Self::SdkOnePercent => "SDK alone, 1 %",
+            Self::Sdk => "SDK alone, 100 %",
         }
     }
 
@@ -95,12 +103,15 @@ impl Mode {
         };
         let bare = |by_hand| Side::Bare(Box::new(by_hand));
         let careful = |sampling| bare(ByHand::Careful(Box::new(Careful::new(system, sampling))));
+        let sdk = |sampling| bare(ByHand::Sdk(Box::new(Sdk::new(system, sampling))));
         Side::Ours(match self {
             Self::Bare => return bare(ByHand::Nothing),
             Self::Header => return bare(ByHand::Header),
             Self::Tutorial => return bare(ByHand::Tutorial(Tutorial::new(system))),
             Self::CarefulOnePercent => return careful(Sampling::OnePercent),
             Self::Careful => return careful(Sampling::Recording),
+            Self::SdkOnePercent => return sdk(Sampling::OnePercent),
+            Self::Sdk => return sdk(Sampling::Recording),
             Self::Disabled => Instrumentation::disabled(),
             Self::NoProvider => Instrumentation::builder().build(),
             Self::Metrics => ours().with_tracing(false).build(),

@@ -79,16 +79,16 @@ impl Careful {
             .start(&self.tracer);
         let context = Context::current_with_span(span);
         self.propagator.inject_context(&context, &mut Put(put));
-        Sent { context, called }
+        Sent::Context(context, called)
     }
 
-    pub(super) fn sent(&self, sent: &Sent, position: Option<i64>) {
-        let span = sent.context.span();
+    pub(super) fn sent(&self, context: &Context, called: Instant, position: Option<i64>) {
+        let span = context.span();
         if let (Some(position), true) = (position, span.is_recording()) {
             span.set_attribute(KeyValue::new("messaging.message.position", position));
         }
         span.end();
-        self.client_duration.record(sent.called.elapsed().as_secs_f64(), &self.send.metrics);
+        self.client_duration.record(called.elapsed().as_secs_f64(), &self.send.metrics);
         self.sent.add(1, &self.send.metrics);
     }
 

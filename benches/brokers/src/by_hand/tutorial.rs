@@ -1,7 +1,7 @@
 //! The code of a tutorial: attributes as `String`s, names by `format!`, a `HashMap` as the carrier,
 //! one span for a message or a batch, no metrics.
 
-use std::{collections::HashMap, hint::black_box};
+use std::{collections::HashMap, hint::black_box, time::Instant};
 
 use opentelemetry::{
     Context, InstrumentationScope, KeyValue,
@@ -13,7 +13,6 @@ use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::SdkTracerPro
 use otel_messaging_benches::providers::{RAISED_LINK_LIMIT, Sampling, tracer_provider};
 
 use super::{Origin, Sent};
-use std::time::Instant;
 
 /// A tutorial's producer or consumer.
 pub(crate) struct Tutorial {
@@ -52,11 +51,11 @@ impl Tutorial {
                 put(name, value);
             }
         }
-        Sent { context, called: Instant::now() }
+        Sent::Context(context, Instant::now())
     }
 
-    pub(super) fn sent(sent: &Sent) {
-        sent.context.span().end();
+    pub(super) fn sent(context: &Context) {
+        context.span().end();
     }
 
     pub(super) fn extract(&self, traceparent: &str) -> SpanContext {
