@@ -95,6 +95,7 @@ impl Driver<'_> {
             Supply::None | Supply::Drained => None,
         };
         let mut variants = self.variants(&Mode::ALL);
+        variants.retain(|variant| variant.mode != Mode::HandOver || scenario.is_answered());
         for round in 0..self.options.rounds {
             let ns = calibration::careful_send();
             self.records.add(Record::Calibration { scenario, round, ns })?;
@@ -149,13 +150,14 @@ impl Driver<'_> {
         self.records.add(Record::Sample(Sample { scenario, variant, task, round, measured }))
     }
 
-    /// Measures at half of the rate that the bare client reaches.
+    /// Measures at half of the rate that the careful code reaches with all spans: a consumer that
+    /// does nothing else receives more from the bare client than any code with spans can process.
     fn latency(&mut self, mut job: Job) -> Result {
         progress(job.scenario, "how many messages a second are too many");
         // Never a short run: what waits in buffers has to be little of it.
         (job.warm_up, job.messages) = (job.scenario.messages() / 5, job.scenario.messages() / 2);
-        let header = Variant::plain(Mode::Header);
-        self.measure_pipeline(&mut job, header, Task::Saturate, 0)?;
+        let careful = Variant::plain(Mode::Careful);
+        self.measure_pipeline(&mut job, careful, Task::Saturate, 0)?;
         let Some(Record::Sample(Sample { measured, .. })) = self.records.all.last() else {
             return Ok(());
         };

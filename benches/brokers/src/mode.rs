@@ -4,7 +4,7 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use otel_messaging_benches::providers::{
     RAISED_LINK_LIMIT, Sampling, meter_provider, tracer_provider,
 };
-use otel_messaging_core::Instrumentation;
+use otel_messaging_core::{Instrumentation, SendSpanEnd};
 use serde::{Deserialize, Serialize};
 
 use crate::by_hand::{ByHand, Careful, Sdk, Tutorial};
@@ -26,6 +26,8 @@ pub(crate) enum Mode {
     OnePercent,
     /// Metrics, and all spans.
     All,
+    /// Metrics, and all spans, which end when the client has taken the message.
+    HandOver,
     /// All spans, without metrics: the difference to [`All`](Self::All) is what metrics take.
     Spans,
     /// The code of a tutorial: one span, 100 % sampled, no metrics.
@@ -50,7 +52,7 @@ pub(crate) enum Side {
 
 impl Mode {
     /// All modes, in the order of the tables.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Bare,
         Self::Header,
         Self::Disabled,
@@ -58,6 +60,7 @@ impl Mode {
         Self::Metrics,
         Self::OnePercent,
         Self::All,
+        Self::HandOver,
         Self::Spans,
         Self::Tutorial,
         Self::CarefulOnePercent,
@@ -76,6 +79,7 @@ impl Mode {
             Self::Metrics => "metrics only",
             Self::OnePercent => "1 %",
             Self::All => "100 %",
+            Self::HandOver => "100 %, to the hand-over",
             Self::Spans => "100 %, no metrics",
             Self::Tutorial => "tutorial, 100 %",
             Self::CarefulOnePercent => "careful, 1 %",
@@ -117,6 +121,10 @@ impl Mode {
             Self::Metrics => ours().with_tracing(false).build(),
             Self::OnePercent => ours().with_tracer_provider(spans(Sampling::OnePercent)).build(),
             Self::All => ours().with_tracer_provider(spans(Sampling::Recording)).build(),
+            Self::HandOver => {
+                let builder = ours().with_send_span_end(SendSpanEnd::HandOver);
+                builder.with_tracer_provider(spans(Sampling::Recording)).build()
+            }
             Self::Spans => {
                 let tracer_provider = spans(Sampling::Recording);
                 ours().with_tracer_provider(tracer_provider).with_metrics(false).build()

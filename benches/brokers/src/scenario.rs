@@ -136,6 +136,11 @@ impl Scenario {
         )
     }
 
+    /// Returns whether the broker answers what is sent.
+    pub(crate) const fn is_answered(self) -> bool {
+        self.is_producer() && !matches!(self, Self::NatsPublish)
+    }
+
     /// Returns whether the destination is a stream of JetStream.
     pub(crate) const fn has_stream(self) -> bool {
         matches!(self, Self::JetstreamPublish | Self::JetstreamFetch)

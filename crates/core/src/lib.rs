@@ -93,7 +93,7 @@ pub use crate::{
         system::System,
     },
     operation::kind::{Operation, OperationType},
-    options::choices::{ExistingContext, ProcessParent, ReceiveSpans, Trust},
+    options::choices::{ExistingContext, ProcessParent, ReceiveSpans, SendSpanEnd, Trust},
 };
 #[cfg(feature = "otel")]
 pub use crate::{

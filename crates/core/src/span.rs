@@ -13,6 +13,7 @@ pub(crate) mod links;
 pub(crate) mod metrics;
 #[cfg(not(feature = "tracing"))]
 pub(crate) mod no_subscriber;
+pub(crate) mod numbered;
 pub(crate) mod opt_in;
 pub(crate) mod providers;
 pub(crate) mod start;

@@ -13,7 +13,7 @@ use rdkafka::{
     ClientConfig, ClientContext,
     error::{KafkaError, RDKafkaErrorCode},
     message::DeliveryResult,
-    otel::{CreationContext, Instrumentation, Operation, semconv},
+    otel::{CreationContext, Instrumentation, Operation, SendSpanEnd, semconv},
     producer::{
         BaseProducer, BaseRecord, DefaultProducerContext, Partitioner, Producer, ProducerContext,
         ThreadedProducer,
@@ -336,5 +336,33 @@ fn a_producer_that_is_wrapped_again_tells_each_instrumentation_its_own() {
         let clients = Clients::of(servers.clone());
         let labels = || in_partition(0, clients.labels(kafka::SEND, Some("orders")));
         kafka.telemetry.assert_metrics([sent([(1, labels())]), durations([(1, labels())])]);
+    }
+}
+
+#[test]
+fn a_span_that_ends_at_the_hand_over_does_not_wait_for_the_report() {
+    for has_metrics in [true, false] {
+        let kafka = Kafka::with(|builder| {
+            builder.with_send_span_end(SendSpanEnd::HandOver).with_metrics(has_metrics)
+        });
+        let mut config = kafka.config();
+        config.set("message.max.bytes", "1000");
+        let producer = base(&kafka, &config);
+        producer.send(record("a", 7)).map_err(|(error, _)| error).unwrap();
+        let partition = [(semconv::DESTINATION_PARTITION_ID, "0".into())];
+        let span = || kafka.span(kafka::SEND, Some("orders")).attributes(partition.clone());
+        // Nothing has polled the producer.
+        kafka.telemetry.assert_spans([span()]);
+        kafka.telemetry.clear();
+        producer.flush(PATIENCE).unwrap();
+        producer.send(record(&"x".repeat(2000), 8)).expect_err("it is too large");
+        assert_eq!(producer.context().take(), [(7, None)]);
+        let description = KafkaError::MessageProduction(RDKafkaErrorCode::MessageSizeTooLarge);
+        let refused = span().error("MessageSizeTooLarge", Some(&description.to_string()));
+        kafka.telemetry.assert_spans([refused]);
+        let labels = || in_partition(0, kafka.labels(kafka::SEND, Some("orders")));
+        let refused = failed("MessageSizeTooLarge", labels());
+        let metrics = [sent([(1, labels())]), durations([(1, labels()), (1, refused)])];
+        kafka.telemetry.assert_metrics(metrics.into_iter().filter(|_| has_metrics));
     }
 }

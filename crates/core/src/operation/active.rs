@@ -139,13 +139,27 @@ impl ActiveOperation {
     }
 
     /// Says that the client has taken the message: it counts as sent from here on, and a drop ends
-    /// the operation without an error.
-    pub const fn handed_over(&mut self) {
+    /// the operation without an error. Ends the span of a single message, if
+    /// [`SendSpanEnd`](crate::SendSpanEnd) says so.
+    pub fn handed_over(&mut self) {
+        self.take_span().end();
         match &mut self.0 {
             State::Running(state) => state.handed_over(),
             State::Share(share) => share.handed_over(),
             State::None | State::Context(_) => {}
         }
+    }
+
+    /// Takes out the span, if [`SendSpanEnd`](crate::SendSpanEnd) says that it ends when the client
+    /// has taken the message, for clients that keep the operation from there on. End it then, and
+    /// this operation with the broker's answer; or reject both.
+    pub fn take_span(&mut self) -> Self {
+        let Some(state) = self.running_mut() else { return Self::none() };
+        let span = state.take_send_span();
+        if span.is_some() && !state.has_end() {
+            self.0 = State::None;
+        }
+        Self::running(span)
     }
 
     /// Calls `work` with the operation's context current.

@@ -7,6 +7,7 @@ use crate::{
     instrumenter::{Inner, Started},
     span::{
         end::{OperationState, OwnSpan},
+        numbered::BITS as NUMBER_BITS,
         target::Shared,
     },
 };
@@ -15,8 +16,6 @@ use crate::{
 const UNIT: u64 = 64;
 /// The bits of the time, which are enough for four years.
 const TIME_BITS: u32 = 51;
-/// The bits of the target's number.
-const TARGET_BITS: u32 = 12;
 
 impl Instrumenter {
     /// Packs an operation whose span does not record into a number of 63 bits, which fits into a
@@ -52,13 +51,13 @@ impl Inner {
         }
         let nanoseconds = u64::try_from(started.duration_since(self.built).as_nanos()).ok()?;
         let time = nanoseconds / UNIT;
-        (time >> TIME_BITS == 0).then_some(time << TARGET_BITS | u64::from(target.number()?))
+        (time >> TIME_BITS == 0).then_some(time << NUMBER_BITS | u64::from(target.number()?))
     }
 
     fn unpack(&self, packed: u64) -> Option<OperationState<'_>> {
-        let number = u32::try_from(packed & ((1 << TARGET_BITS) - 1)).ok()?;
+        let number = u32::try_from(packed & ((1 << NUMBER_BITS) - 1)).ok()?;
         let target = Shared::Borrowed(self.targets.numbered(number)?);
-        let time = Duration::from_nanos((packed >> TARGET_BITS).checked_mul(UNIT)?);
+        let time = Duration::from_nanos((packed >> NUMBER_BITS).checked_mul(UNIT)?);
         let started = Started { time: None, instant: self.built.checked_add(time) };
         Some(OperationState::new(target, None, OwnSpan::None, false, started, 1))
     }
@@ -138,7 +137,7 @@ mod tests {
         let instrumenter = instrumenter();
         let inner = instrumenter.0.as_deref().unwrap();
         drop(operation(started(inner, "orders", Duration::ZERO)));
-        for packed in [0, 1, u64::MAX, u64::MAX << TARGET_BITS, Instant::now().elapsed().as_secs()]
+        for packed in [0, 1, u64::MAX, u64::MAX << NUMBER_BITS, Instant::now().elapsed().as_secs()]
         {
             drop(instrumenter.unpack(packed));
             drop(Instrumenter::disabled().unpack(packed));

@@ -13,6 +13,25 @@ pub enum ReceiveSpans {
     None,
 }
 
+/// Says when the span of a send ends, where the broker answers: with a delivery report in Kafka, a
+/// confirm in RabbitMQ, an acknowledgement in JetStream. Metrics do not depend on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendSpanEnd {
+    /// Ends it with the broker's answer.
+    #[default]
+    Answer,
+    /// Ends it when the client has taken the message, so that no span is kept for a message in
+    /// flight: with tens of thousands of them and every span sampled, that memory is most of what
+    /// spans cost.
+    ///
+    /// Such a span does not tell whether the broker has stored the message: it has no error of the
+    /// broker, not the time until the answer, and not the partition, offset or sequence that the
+    /// broker chose. Metrics have the time and the error as before. The span of a batch ends with
+    /// its last answer, and that of a request with the reply.
+    HandOver,
+}
+
 /// Says what the parent of a process span is.
 ///
 /// The messages' creation contexts are linked in every case, and so is an ambient span that is not

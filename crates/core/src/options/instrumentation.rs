@@ -12,7 +12,8 @@ use opentelemetry::{
 };
 
 use crate::{
-    ErrorType, ExistingContext, MessageView, ProcessParent, Propagation, ReceiveSpans, Trust,
+    ErrorType, ExistingContext, MessageView, ProcessParent, Propagation, ReceiveSpans, SendSpanEnd,
+    Trust,
     options::{
         baggage_keys::BaggageKeys,
         environment,
@@ -176,6 +177,13 @@ impl InstrumentationBuilder {
     /// [`ReceiveSpans::All`].
     pub const fn with_receive_spans(mut self, receive_spans: ReceiveSpans) -> Self {
         self.0.receive_spans = receive_spans;
+        self
+    }
+
+    /// Sets when the span of a send ends: with the broker's answer, or when the client has taken the
+    /// message. Default: [`SendSpanEnd::Answer`].
+    pub const fn with_send_span_end(mut self, end: SendSpanEnd) -> Self {
+        self.0.send_span_end = end;
         self
     }
 

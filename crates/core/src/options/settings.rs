@@ -15,8 +15,8 @@ use opentelemetry::{
 };
 
 use crate::{
-    ErrorType, ExistingContext, MessageView, ProcessParent, Propagation, ReceiveSpans, System,
-    Trust,
+    ErrorType, ExistingContext, MessageView, ProcessParent, Propagation, ReceiveSpans, SendSpanEnd,
+    System, Trust,
     options::{
         baggage_keys::BaggageKeys,
         diagnostics::{Diagnostic, Diagnostics},
@@ -51,6 +51,7 @@ pub(crate) struct Settings {
     pub(crate) trust_by: Option<Hook<Choose<Trust>>>,
     pub(crate) extracted_baggage: BaggageKeys,
     pub(crate) injected_baggage: BaggageKeys,
+    pub(crate) send_span_end: SendSpanEnd,
     pub(crate) existing_context: ExistingContext,
     pub(crate) link_limit: usize,
     pub(crate) creation_context_attributes: bool,
@@ -93,6 +94,7 @@ impl Default for Settings {
             trust_by: None,
             extracted_baggage: BaggageKeys::All,
             injected_baggage: BaggageKeys::All,
+            send_span_end: SendSpanEnd::Answer,
             existing_context: ExistingContext::Replace,
             link_limit: link_limit.unwrap_or(DEFAULT_LINK_LIMIT),
             creation_context_attributes: false,
@@ -254,6 +256,7 @@ impl fmt::Debug for Settings {
             .field("trust", &self.trust)
             .field("extracted_baggage", &self.extracted_baggage)
             .field("injected_baggage", &self.injected_baggage)
+            .field("send_span_end", &self.send_span_end)
             .field("existing_context", &self.existing_context)
             .field("link_limit", &self.link_limit)
             .field("destination_limit", &self.destination_limit)

@@ -12,7 +12,7 @@ use opentelemetry::{
 };
 
 use crate::{
-    ErrorType, Failure, OperationType,
+    ErrorType, Failure, OperationType, SendSpanEnd,
     instrumenter::Started,
     options::diagnostics::Diagnostic,
     semconv,
@@ -200,13 +200,37 @@ impl<'a> OperationState<'a> {
         self.span.span_context()
     }
 
+    /// Takes out a send span that ends when the client has taken the message.
+    pub(crate) fn take_send_span(&mut self) -> Option<OperationState<'static>> {
+        let ends_early = self.target.telemetry.settings.send_span_end == SendSpanEnd::HandOver
+            && self.target.operation.operation_type() == OperationType::Send;
+        if !self.is_recording || !ends_early {
+            return None;
+        }
+        self.is_recording = false;
+        Some(OperationState {
+            target: self.target.share(),
+            partition: self.partition,
+            span: mem::replace(&mut self.span, OwnSpan::None),
+            is_recording: true,
+            started: Started { instant: None, ..self.started },
+            subscriber_span: None,
+            ..*self
+        })
+    }
+
     /// Drops a span that does not record, once its context was written: it need not be kept until
     /// the broker answers. Returns `None` if nothing is left to end.
     pub(crate) fn drop_unless_recording(mut self) -> Option<Self> {
         if !self.is_recording {
             self.span = OwnSpan::None;
         }
-        (self.is_recording || self.started.instant.is_some()).then_some(self)
+        self.has_end().then_some(self)
+    }
+
+    /// Returns whether there is anything to do at the end.
+    pub(crate) const fn has_end(&self) -> bool {
+        self.is_recording || self.started.instant.is_some()
     }
 
     /// Has the application work in `ambient` with the operation's span, or in what `without_span`
@@ -275,7 +299,7 @@ impl<'a> OperationState<'a> {
 
     pub(crate) fn end(&mut self, failure: Option<Failure>) {
         self.has_ended = true;
-        if self.is_recording || self.started.instant.is_some() {
+        if self.has_end() {
             self.record_end(failure);
         }
         if let Some(span) = self.subscriber_span.take() {

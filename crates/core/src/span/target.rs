@@ -21,6 +21,7 @@ use crate::{
     span::{
         interned::{self, Attribute},
         metrics::Series,
+        numbered::Numbered,
         telemetry::Telemetry,
     },
 };
@@ -28,10 +29,6 @@ use crate::{
 const CHAINS: usize = 64;
 /// Leaves the upper bits of a hash, as many as number the chains.
 const CHAIN_SHIFT: u32 = u64::BITS - CHAINS.ilog2();
-/// The blocks of a [`Numbered`] table, which has room for the numbers up to 4094. Partitions past it
-/// are left out of metrics. Targets past it are built for each operation: names are limited long
-/// before this, but the application may give any number of templates.
-const BLOCKS: usize = 12;
 
 /// What the spans and the metrics of an operation on a destination have in common.
 #[derive(Debug)]
@@ -59,9 +56,17 @@ pub(crate) enum Shared<'a> {
 
 impl Shared<'_> {
     pub(crate) fn into_owned(self) -> Shared<'static> {
+        match self {
+            Self::Borrowed(target) => Shared::Owned(Arc::clone(target)),
+            Self::Owned(target) => Shared::Owned(target),
+        }
+    }
+
+    /// Returns another handle of the target.
+    pub(crate) fn share(&self) -> Shared<'static> {
         Shared::Owned(match self {
             Self::Borrowed(target) => Arc::clone(target),
-            Self::Owned(target) => target,
+            Self::Owned(target) => Arc::clone(target),
         })
     }
 }
@@ -176,29 +181,6 @@ impl Target {
                 (OwnedLabel::Unnamed, Label::Unnamed) | (OwnedLabel::None, Label::None) => true,
                 _ => false,
             }
-    }
-}
-
-/// Things by their number, found without a lock, as every message looks one up. Each block is twice
-/// the size of the one before, and is allocated when it is needed.
-#[derive(Debug)]
-struct Numbered<T>([OnceLock<Box<[OnceLock<T>]>>; BLOCKS]);
-
-impl<T> Default for Numbered<T> {
-    fn default() -> Self {
-        Self([const { OnceLock::new() }; BLOCKS])
-    }
-}
-
-impl<T> Numbered<T> {
-    /// Returns the place of this number; `None` past the limit.
-    fn place(&self, number: u32) -> Option<&OnceLock<T>> {
-        let number = number.checked_add(1)?;
-        let block = number.ilog2();
-        let size = 1 << block;
-        let places = self.0.get(block as usize)?;
-        let places = places.get_or_init(|| (0..size).map(|_| OnceLock::new()).collect());
-        places.get((number - size) as usize)
     }
 }
 
@@ -357,17 +339,5 @@ mod tests {
         assert_ne!(Targets::default().seed, Targets::default().seed);
         let (orders, seed) = ("orders", Targets::default().seed);
         assert_ne!(mix(seed, orders), mix(!seed, orders), "the seed is part of the hash");
-    }
-
-    #[test]
-    fn every_partition_has_its_place_up_to_the_limit() {
-        let partitions = Numbered::<()>::default();
-        let places: Vec<_> = (0..4095).map(|id| partitions.place(id).unwrap()).collect();
-        for (id, place) in (0..).zip(&places) {
-            assert!(std::ptr::eq(*place, partitions.place(id).unwrap()));
-            assert!(places[..id as usize].last().is_none_or(|last| !std::ptr::eq(*last, *place)));
-        }
-        assert!(partitions.place(4095).is_none());
-        assert!(partitions.place(u32::MAX).is_none());
     }
 }

@@ -40,9 +40,10 @@ impl DeliveryFuture {
     /// Waits for the report of a record that the client has taken.
     pub(super) fn new(
         bare: bare::DeliveryFuture,
-        operation: ActiveOperation,
+        mut operation: ActiveOperation,
         instrumenter: &Instrumenter,
     ) -> Self {
+        operation.handed_over();
         if !operation.is_running() {
             return Self(Delivering::Bare(bare, instrumenter.clone()));
         }

@@ -203,7 +203,7 @@ where
 /// Gives a record to the client with its operation in its opaque.
 fn hand_over<'a, K, P, D>(
     outgoing: Outgoing<BaseRecord<'a, K, P, D>>,
-    operation: ActiveOperation,
+    mut operation: ActiveOperation,
     opaques: &Opaques,
     instrumenter: &Instrumenter,
     send: impl Fn(TrackedRecord<'a, K, P, D>) -> Sent<TrackedRecord<'a, K, P, D>>,
@@ -213,18 +213,25 @@ where
     P: ToBytes + ?Sized,
     D: IntoOpaque,
 {
+    let span = operation.take_span();
     let tracked =
         outgoing.map(|record| map_opaque(record, |opaque| opaques.make(opaque, operation)));
-    tracked.hand_over(instrumenter, send).map_err(|(error, refused)| {
-        let record = map_opaque(refused.record, |tracked| {
-            let (opaque, operation) = opaques.open(tracked);
-            if let Some(operation) = operation {
-                operation.reject(failure(&error));
-            }
-            opaque
-        });
-        (error, record)
-    })
+    match tracked.hand_over(instrumenter, send) {
+        Ok(()) => {
+            span.end();
+            Ok(())
+        }
+        Err((error, refused)) => {
+            let record = map_opaque(refused.record, |tracked| {
+                let (opaque, operation) = opaques.open(tracked);
+                for refused in operation.into_iter().chain([span]) {
+                    refused.reject(failure(&error));
+                }
+                opaque
+            });
+            Err((error, record))
+        }
+    }
 }
 
 /// Gives a record to the client of a producer that tracks no operations.

@@ -1,6 +1,6 @@
 use std::task::Poll;
 
-use otel_messaging_core::OperationType;
+use otel_messaging_core::{OperationType, SendSpanEnd};
 
 use super::{
     Broker, Failing, Fault, Outgoing, Place,
@@ -12,32 +12,42 @@ use crate::{attributes::any, spans::remote};
 /// A send span ends with the broker's answer if there is one. A send that is dropped before the
 /// client accepts the message ends as cancelled.
 pub async fn r10_a_send_ends_with_the_answer<B: Broker>() {
-    answered::<B>().await;
-    failing::<B>(Fault::Refuse).await;
-    failing::<B>(Fault::Fail).await;
+    for end in [SendSpanEnd::Answer, SendSpanEnd::HandOver] {
+        answered::<B>(end).await;
+        failing::<B>(Fault::Refuse, end).await;
+        failing::<B>(Fault::Fail, end).await;
+    }
+    assert_eq!(SendSpanEnd::default(), SendSpanEnd::Answer);
     dropped_after_hand_over::<B>().await;
     stalled::<B>().await;
     never_polled::<B>().await;
 }
 
-async fn answered<B: Broker>() {
-    let scene = Scene::<B>::new().await;
+async fn answered<B: Broker>(end: SendSpanEnd) {
+    let scene = Scene::<B>::with(|builder| builder.with_send_span_end(end)).await;
     let place = scene.send(Outgoing::new("orders")).await;
     assert_eq!(place.position.is_some(), B::position(OperationType::Send).is_some());
-    scene.telemetry.assert_spans([scene.sent(place)]);
+    scene.telemetry.assert_spans([match end {
+        SendSpanEnd::HandOver => scene.unanswered(None),
+        _ => scene.sent(place),
+    }]);
 }
 
-/// Asserts that a message that the client refuses does not count as sent, and that one that fails
+/// Asserts that a span ends as `end` says, with the metrics of the answer, and that a message that
+/// the client refuses does not count as sent, and that one that fails
 /// after the hand-over does.
-async fn failing<B: Broker>(fault: Fault) {
-    let scene = Scene::<B>::new().await;
+async fn failing<B: Broker>(fault: Fault, end: SendSpanEnd) {
+    let scene = Scene::<B>::with(|builder| builder.with_send_span_end(end)).await;
     let failing = scene.broker.inject(fault);
     let result = scene.broker.send(order()).await;
     assert_eq!(result.is_err(), failing.is_some(), "{fault:?}: {result:?}");
+    let is_told_before_the_end = end == SendSpanEnd::Answer || fault == Fault::Refuse;
     let span = match (&failing, result) {
-        (Some(failing), _) => scene.unanswered(order().partition).failing(failing),
-        (None, Ok(place)) => scene.sent(place),
-        (None, Err(_)) => unreachable!("asserted before"),
+        (Some(failing), _) if is_told_before_the_end => {
+            scene.unanswered(order().partition).failing(failing)
+        }
+        (None, Ok(place)) if end == SendSpanEnd::Answer => scene.sent(place),
+        _ => scene.unanswered(order().partition),
     };
     scene.telemetry.assert_spans([span]);
     let counted = scene.counted(OperationType::Send, "orders", first::<B>());
