@@ -116,7 +116,7 @@ impl Channel {
         self.bare.queue_delete(queue, options).await
     }
 
-    pub(crate) fn outgoing<'a>(&'a self, publish: Publish<'a>) -> Outgoing<'a> {
+    pub(crate) fn outgoing<'p>(&self, publish: Publish<'p>) -> Outgoing<'p, '_> {
         let connection = &*self.connection;
         let name = if connection.instrumenter.is_enabled() {
             let (exchange, routing_key) = (&publish.exchange, &publish.routing_key);

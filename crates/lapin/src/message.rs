@@ -103,13 +103,13 @@ impl Delivery {
 
     settle_methods!();
 
-    async fn settle(
+    fn settle(
         &self,
         operation: Operation,
         multiple: bool,
         call: impl Future<Output = Result<bool>>,
-    ) -> Result<bool> {
-        self.acker.settle_message(Some(&self.received), operation, multiple, call).await
+    ) -> impl Future<Output = Result<bool>> {
+        self.acker.settle_message(Some(&self.received), operation, multiple, call)
     }
 
     /// Returns the client's own. What is settled through it is not instrumented.

@@ -31,13 +31,13 @@ pub struct Publish<'a> {
 }
 
 /// A message that is published, as the core reads and changes it.
-pub(crate) struct Outgoing<'a> {
-    pub(crate) publish: Publish<'a>,
+pub(crate) struct Outgoing<'p, 'c> {
+    pub(crate) publish: Publish<'p>,
     pub(crate) name: Name,
-    pub(crate) connection: &'a Shared,
+    pub(crate) connection: &'c Shared,
 }
 
-impl Message for Outgoing<'_> {
+impl Message for Outgoing<'_, '_> {
     fn destination(&self) -> Destination<'_> {
         self.name.destination()
     }
@@ -67,7 +67,7 @@ impl Message for Outgoing<'_> {
     }
 }
 
-impl OutgoingMessage for Outgoing<'_> {
+impl OutgoingMessage for Outgoing<'_, '_> {
     fn replace_headers(&mut self, fields: &[Field<'_>]) -> Result<(), NotInjected> {
         headers::replace(&mut self.publish.properties, fields, self.connection.frame_max())
     }

@@ -8,7 +8,12 @@ use lapin::{
 use otel_messaging_core::{ActiveOperation, CreationContext};
 
 pub use self::confirm::PublisherConfirm;
-use crate::{Channel, error_type, hand_over::hand_over, outgoing::Publish, semconv};
+use crate::{
+    Channel, error_type,
+    hand_over::{HandOver, Started},
+    outgoing::Publish,
+    semconv,
+};
 
 impl Channel {
     /// Publishes a message as [`lapin::Channel::basic_publish`] does, in a send span. The span's
@@ -20,23 +25,25 @@ impl Channel {
     ///
     /// Cancel safety: once polled, the client sends the message even if this is dropped; then the
     /// span ends as handed over. Errors are the client's own; the span is marked as failed.
-    pub async fn basic_publish(
+    pub fn basic_publish(
         &self,
         exchange: ShortString,
         routing_key: ShortString,
         options: BasicPublishOptions,
         payload: &[u8],
         properties: BasicProperties,
-    ) -> Result<PublisherConfirm> {
-        if !self.instrumenter().is_enabled() {
-            let call =
-                self.get_ref().basic_publish(exchange, routing_key, options, payload, properties);
-            return Ok(PublisherConfirm::new(call.await?, None));
-        }
+    ) -> impl Future<Output = Result<PublisherConfirm>> {
         let publish = Publish { exchange, routing_key, options, payload, properties };
-        let mut outgoing = self.outgoing(publish);
-        let operation = self.instrumenter().send(semconv::PUBLISH, &mut outgoing);
-        self.hand_over(outgoing.publish, operation).await
+        let instrumenter = self.instrumenter();
+        if !instrumenter.is_enabled() {
+            let (call, _, end) = self.publishing(publish, None);
+            return HandOver::without_operation(call, end);
+        }
+        HandOver::new(move || {
+            let mut outgoing = self.outgoing(publish);
+            let operation = instrumenter.send(semconv::PUBLISH, &mut outgoing);
+            self.publishing(outgoing.publish, Some(operation))
+        })
     }
 
     /// Publishes a message that was created in `creation`, as [`basic_publish`](Self::basic_publish)
@@ -44,15 +51,18 @@ impl Channel {
     /// links to it.
     ///
     /// Cancel safety and errors: as for [`basic_publish`](Self::basic_publish).
-    pub async fn basic_publish_with_context(
+    pub fn basic_publish_with_context(
         &self,
         publish: Publish<'_>,
         creation: &CreationContext,
-    ) -> Result<PublisherConfirm> {
-        let mut outgoing = self.outgoing(publish);
-        let instrumenter = self.instrumenter();
-        let operation = instrumenter.send_with_context(semconv::PUBLISH, &mut outgoing, creation);
-        self.hand_over(outgoing.publish, operation).await
+    ) -> impl Future<Output = Result<PublisherConfirm>> {
+        HandOver::new(move || {
+            let mut outgoing = self.outgoing(publish);
+            let instrumenter = self.instrumenter();
+            let operation =
+                instrumenter.send_with_context(semconv::PUBLISH, &mut outgoing, creation);
+            self.publishing(outgoing.publish, Some(operation))
+        })
     }
 
     /// Publishes messages as one batch and awaits their confirms: a create span for each message,
@@ -71,7 +81,8 @@ impl Channel {
         let operations = self.instrumenter().send_batch(semconv::PUBLISH, &mut messages);
         let mut confirms = Vec::with_capacity(messages.len());
         for (message, operation) in messages.into_iter().zip(operations) {
-            confirms.push(self.hand_over(message.publish, operation).await);
+            let publish = message.publish;
+            confirms.push(HandOver::new(|| self.publishing(publish, Some(operation))).await);
         }
         let mut results = Vec::with_capacity(confirms.len());
         for confirm in confirms {
@@ -84,34 +95,44 @@ impl Channel {
     }
 
     /// Hands one message to the client, alone or as one of a batch.
-    async fn hand_over(
+    fn publishing(
         &self,
         publish: Publish<'_>,
-        operation: ActiveOperation,
-    ) -> Result<PublisherConfirm> {
+        operation: Option<ActiveOperation>,
+    ) -> Started<
+        impl Future<Output = Result<lapin::PublisherConfirm>>,
+        impl FnOnce(
+            Option<ActiveOperation>,
+            Result<lapin::PublisherConfirm>,
+        ) -> Result<PublisherConfirm>,
+    > {
         let Publish { exchange, routing_key, options, payload, properties } = publish;
         let channel = self.get_ref();
-        let is_confirmed = self.instrumenter().is_enabled() && channel.status().confirm();
+        let is_running = operation.as_ref().is_some_and(ActiveOperation::is_running);
+        let is_confirmed = is_running && channel.status().confirm();
         let call = channel.basic_publish(exchange, routing_key, options, payload, properties);
-        run(operation, call, is_confirmed).await
+        (call, operation, move |operation, result| published(is_confirmed, operation, result))
     }
 }
 
-/// Runs the client's `call` as `operation`, which goes on until the confirm if there is one.
-async fn run(
-    mut operation: ActiveOperation,
-    call: impl Future<Output = Result<lapin::PublisherConfirm>>,
+/// Ends a publish, unless its confirm does.
+fn published(
     is_confirmed: bool,
+    mut operation: Option<ActiveOperation>,
+    result: Result<lapin::PublisherConfirm>,
 ) -> Result<PublisherConfirm> {
-    match hand_over(call, &mut operation).await {
-        Ok(confirm) if is_confirmed => Ok(PublisherConfirm::new(confirm, Some(operation))),
+    match result {
         Ok(confirm) => {
-            operation.end();
-            Ok(PublisherConfirm::new(confirm, None))
+            if !is_confirmed && let Some(operation) = operation.take() {
+                operation.end();
+            }
+            Ok(PublisherConfirm::new(confirm, operation))
         }
         Err(error) => {
             // It counts as sent if the client had taken it before.
-            operation.reject(error_type::of(&error));
+            if let Some(operation) = operation {
+                operation.reject(error_type::of(&error));
+            }
             Err(error)
         }
     }

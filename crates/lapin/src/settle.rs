@@ -16,7 +16,7 @@ use crate::{
     Channel,
     destination::Name,
     error_type,
-    hand_over::hand_over,
+    hand_over::HandOver,
     semconv,
     settled::{Settled, Unsettled},
 };
@@ -33,28 +33,34 @@ macro_rules! settle_methods {
         /// Cancel safety: once polled, the client settles the delivery even if this is dropped;
         /// then the span ends as handed over. Errors are the client's own; the span is marked as
         /// failed.
-        pub async fn ack(&self, options: lapin::options::BasicAckOptions) -> lapin::Result<bool> {
+        pub fn ack(
+            &self,
+            options: lapin::options::BasicAckOptions,
+        ) -> impl Future<Output = lapin::Result<bool>> {
             let call = self.get_ref().ack(options);
-            self.settle($crate::semconv::ACK, options.multiple, call).await
+            self.settle($crate::semconv::ACK, options.multiple, call)
         }
 
         /// Refuses the delivery as [`lapin::Acker::nack`] does, in a settle span.
         ///
         /// Several deliveries, cancel safety and errors: as for [`ack`](Self::ack).
-        pub async fn nack(&self, options: lapin::options::BasicNackOptions) -> lapin::Result<bool> {
+        pub fn nack(
+            &self,
+            options: lapin::options::BasicNackOptions,
+        ) -> impl Future<Output = lapin::Result<bool>> {
             let call = self.get_ref().nack(options);
-            self.settle($crate::semconv::NACK, options.multiple, call).await
+            self.settle($crate::semconv::NACK, options.multiple, call)
         }
 
         /// Refuses the delivery as [`lapin::Acker::reject`] does, in a settle span.
         ///
         /// Cancel safety and errors: as for [`ack`](Self::ack).
-        pub async fn reject(
+        pub fn reject(
             &self,
             options: lapin::options::BasicRejectOptions,
-        ) -> lapin::Result<bool> {
+        ) -> impl Future<Output = lapin::Result<bool>> {
             let call = self.get_ref().reject(options);
-            self.settle($crate::semconv::REJECT, false, call).await
+            self.settle($crate::semconv::REJECT, false, call)
         }
     };
 }
@@ -101,33 +107,49 @@ impl Acker {
 
     settle_methods!();
 
-    async fn settle(
+    fn settle(
         &self,
         operation: Operation,
         multiple: bool,
         call: impl Future<Output = Result<bool>>,
-    ) -> Result<bool> {
-        self.settle_message(None::<&Received<Settled>>, operation, multiple, call).await
+    ) -> impl Future<Output = Result<bool>> {
+        self.settle_message(None::<&Received<Settled>>, operation, multiple, call)
     }
 
     /// Settles the delivery, whose message may be at hand.
-    pub(crate) async fn settle_message<M: Message>(
+    pub(crate) fn settle_message<M: Message>(
         &self,
         message: Option<&Received<M>>,
         operation: Operation,
         multiple: bool,
         call: impl Future<Output = Result<bool>>,
-    ) -> Result<bool> {
-        let Some(known) = &self.known else { return call.await };
+    ) -> impl Future<Output = Result<bool>> {
+        let end = |settling, result| self.settled(settling, result);
+        match &self.known {
+            Some(known) => {
+                HandOver::new(move || (call, self.start(known, message, operation, multiple), end))
+            }
+            None => HandOver::without_operation(call, end),
+        }
+    }
+
+    /// Starts to settle the delivery, unless the client does nothing.
+    fn start<M: Message>(
+        &self,
+        known: &Known,
+        message: Option<&Received<M>>,
+        operation: Operation,
+        multiple: bool,
+    ) -> Option<ActiveOperation> {
         let is_poisoned = self.bare.poisoned();
         if !is_poisoned && !self.bare.usable() {
-            return call.await;
+            return None;
         }
         // Once the channel is gone, the tag may be another delivery's.
         let unsettled = known.unsettled.as_ref().filter(|_| !is_poisoned);
         let settled = unsettled.map(|unsettled| unsettled.settle(known.tag, multiple));
         let (kept, count) = settled.unwrap_or_default();
-        let operation = match (message, kept) {
+        let settling = match (message, kept) {
             (Some(message), _) => message.settle(operation),
             (None, Some(kept)) => kept.settle(operation),
             (None, None) => {
@@ -135,12 +157,15 @@ impl Acker {
                 settle_unknown(&known.instrumenter, operation, destination, known.tag)
             }
         };
-        run(operation, count, call, |result| match result {
+        Some(counting(settling, count))
+    }
+
+    fn settled(&self, settling: Option<ActiveOperation>, result: Result<bool>) -> Result<bool> {
+        end(settling, result, |result| match result {
             Ok(false) if self.bare.poisoned() => Some(Failure::new(ErrorType::new("poisoned"))),
             Ok(_) => None,
             Err(error) => Some(error_type::of(error)),
         })
-        .await
     }
 }
 
@@ -151,57 +176,84 @@ impl Channel {
     ///
     /// Cancel safety: once polled, the client settles the delivery even if this is dropped; then the
     /// span ends as handed over. Errors are the client's own; the span is marked as failed.
-    pub async fn basic_ack(&self, tag: DeliveryTag, options: BasicAckOptions) -> Result<()> {
+    pub fn basic_ack(
+        &self,
+        tag: DeliveryTag,
+        options: BasicAckOptions,
+    ) -> impl Future<Output = Result<()>> {
         let call = self.get_ref().basic_ack(tag, options);
-        self.settle(semconv::ACK, tag, options.multiple, call).await
+        self.settle(semconv::ACK, tag, options.multiple, call)
     }
 
     /// Refuses a delivery by its tag, as [`lapin::Channel::basic_nack`] does, in a settle span.
     ///
     /// Cancel safety and errors: as for [`basic_ack`](Self::basic_ack).
-    pub async fn basic_nack(&self, tag: DeliveryTag, options: BasicNackOptions) -> Result<()> {
+    pub fn basic_nack(
+        &self,
+        tag: DeliveryTag,
+        options: BasicNackOptions,
+    ) -> impl Future<Output = Result<()>> {
         let call = self.get_ref().basic_nack(tag, options);
-        self.settle(semconv::NACK, tag, options.multiple, call).await
+        self.settle(semconv::NACK, tag, options.multiple, call)
     }
 
     /// Refuses a delivery by its tag, as [`lapin::Channel::basic_reject`] does, in a settle span.
     ///
     /// Cancel safety and errors: as for [`basic_ack`](Self::basic_ack).
-    pub async fn basic_reject(&self, tag: DeliveryTag, options: BasicRejectOptions) -> Result<()> {
+    pub fn basic_reject(
+        &self,
+        tag: DeliveryTag,
+        options: BasicRejectOptions,
+    ) -> impl Future<Output = Result<()>> {
         let call = self.get_ref().basic_reject(tag, options);
-        self.settle(semconv::REJECT, tag, false, call).await
+        self.settle(semconv::REJECT, tag, false, call)
     }
 
-    async fn settle(
+    fn settle(
         &self,
         operation: Operation,
         tag: DeliveryTag,
         multiple: bool,
         call: impl Future<Output = Result<()>>,
-    ) -> Result<()> {
+    ) -> impl Future<Output = Result<()>> {
         let (instrumenter, unsettled) = (self.instrumenter(), self.unsettled());
-        settle_by_tag(instrumenter, unsettled, operation, tag, multiple, call).await
+        settle_by_tag(instrumenter, unsettled, operation, tag, multiple, call)
     }
 }
 
-async fn settle_by_tag(
+fn settle_by_tag(
     instrumenter: &Instrumenter,
     unsettled: &Unsettled,
     operation: Operation,
     tag: DeliveryTag,
     multiple: bool,
     call: impl Future<Output = Result<()>>,
-) -> Result<()> {
+) -> impl Future<Output = Result<()>> {
+    let end = |settling, result: Result<()>| {
+        end(settling, result, |result| result.as_ref().err().map(error_type::of))
+    };
     if !instrumenter.is_enabled() {
-        return call.await;
+        return HandOver::without_operation(call, end);
     }
+    HandOver::new(move || {
+        (call, Some(start_by_tag(instrumenter, unsettled, operation, tag, multiple)), end)
+    })
+}
+
+fn start_by_tag(
+    instrumenter: &Instrumenter,
+    unsettled: &Unsettled,
+    operation: Operation,
+    tag: DeliveryTag,
+    multiple: bool,
+) -> ActiveOperation {
     let settled = instrumenter.wants_settle_spans().then(|| unsettled.settle(tag, multiple));
     let (kept, count) = settled.unwrap_or_default();
-    let operation = match kept {
+    let settling = match kept {
         Some(kept) => kept.settle(operation),
         None => settle_unknown(instrumenter, operation, None, tag),
     };
-    run(operation, count, call, |result| result.as_ref().err().map(error_type::of)).await
+    counting(settling, count)
 }
 
 /// Starts to settle a message that nothing else is known of.
@@ -216,20 +268,25 @@ fn settle_unknown(
     operation
 }
 
-/// Runs the client's `call` as `operation`, which settles `count` messages if that is known.
-async fn run<T>(
-    mut operation: ActiveOperation,
-    count: Option<u64>,
-    call: impl Future<Output = Result<T>>,
+/// Adds how many messages are settled, if that is known.
+fn counting(mut settling: ActiveOperation, count: Option<u64>) -> ActiveOperation {
+    if let Some(count) = count {
+        settling.set_attribute(core::BATCH_MESSAGE_COUNT, count);
+    }
+    settling
+}
+
+/// Ends a settlement with the client's result.
+fn end<T>(
+    settling: Option<ActiveOperation>,
+    result: Result<T>,
     classify: impl FnOnce(&Result<T>) -> Option<Failure>,
 ) -> Result<T> {
-    if let Some(count) = count {
-        operation.set_attribute(core::BATCH_MESSAGE_COUNT, count);
-    }
-    let result = hand_over(call, &mut operation).await;
-    match classify(&result) {
-        Some(failure) => operation.fail(failure),
-        None => operation.end(),
+    if let Some(settling) = settling {
+        match classify(&result) {
+            Some(failure) => settling.fail(failure),
+            None => settling.end(),
+        }
     }
     result
 }

@@ -36,7 +36,7 @@ fn connection(telemetry: &Telemetry) -> Shared {
     Shared::new(None, None, &instrumentation)
 }
 
-fn outgoing(connection: &Shared, headers: FieldTable) -> Outgoing<'_> {
+fn outgoing(connection: &Shared, headers: FieldTable) -> Outgoing<'static, '_> {
     let properties = BasicProperties::default().with_headers(headers);
     let publish = Publish { properties, routing_key: "q".into(), ..Publish::default() };
     Outgoing { publish, name: Names::default().published("", "q", &Queues::default()), connection }
@@ -49,7 +49,9 @@ fn publish(
 ) -> Poll<Result<PublisherConfirm>> {
     let mut outgoing = outgoing(connection, FieldTable::default());
     let operation = connection.instrumenter.send(semconv::PUBLISH, &mut outgoing);
-    pin!(run(operation, call, true)).poll(&mut Context::from_waker(Waker::noop()))
+    let end = |operation, result| published(true, operation, result);
+    let publishing = HandOver::new(|| (call, Some(operation), end));
+    pin!(publishing).poll(&mut Context::from_waker(Waker::noop()))
 }
 
 fn attributes(verb: &'static str, operation: OperationType) -> Vec<(&'static str, ExpectedValue)> {

@@ -1,5 +1,6 @@
 use std::{
-    future::{pending, ready},
+    future::{pending, poll_fn, ready},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -102,6 +103,21 @@ fn a_settlement_that_is_dropped_was_taken_by_the_client() {
     drop(unpolled.ack(BasicAckOptions::default()));
     drop(unpolled.acker.ack(BasicAckOptions::default()));
     telemetry.assert_spans([]);
+}
+
+/// The future itself may be dropped later.
+#[test]
+fn a_settlement_ends_while_its_thread_unwinds() {
+    let telemetry = Telemetry::new();
+    let origin = origin(&telemetry, |builder| builder);
+    let acker = deliver(&origin, 1).acker;
+    let call = poll_fn(|_| panic!("the client panics"));
+    let settling = acker.settle_message(None::<&Received<Settled>>, semconv::ACK, false, call);
+    let mut settling = pin!(settling);
+    let mut context = Context::from_waker(Waker::noop());
+    let poll = AssertUnwindSafe(|| settling.as_mut().poll(&mut context));
+    assert!(catch_unwind(poll).is_err());
+    telemetry.assert_spans([settled(1).error("panic", None)]);
 }
 
 #[test]
