@@ -114,20 +114,20 @@ impl Providers {
         builder: SpanBuilder,
         parent: &Context,
     ) -> Option<BoxedSpan> {
-        // A no-op tracer makes no ids: it answers with the parent's context, or none.
-        let is_real = |span: &BoxedSpan| {
-            let own = span.span_context();
-            own.is_valid() && own.span_id() != parent.span().span_context().span_id()
-        };
+        // A provider that was shut down makes no ids.
+        let is_valid = |span: &BoxedSpan| span.span_context().is_valid();
         let start = |tracer: &BoxedTracer| {
             let build = || tracer.build_with_context(builder, parent);
-            settings.guard(Diagnostic::ProviderPanicked, build).filter(is_real)
+            settings.guard(Diagnostic::ProviderPanicked, build).filter(is_valid)
         };
         if let Some(tracer) = self.tracer.get() {
             return start(tracer);
         }
         let tracer = settings.guard(Diagnostic::ProviderPanicked, || settings.tracer(system))?;
-        let span = start(&tracer);
+        // A no-op tracer makes none either: it answers with the parent's context.
+        let parent = parent.span().span_context().span_id();
+        let is_real = |span: &BoxedSpan| span.span_context().span_id() != parent;
+        let span = start(&tracer).filter(is_real);
         if span.is_some() {
             // If another thread was first, its tracer is real too.
             let _ = self.tracer.set(tracer);

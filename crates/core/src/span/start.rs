@@ -193,7 +193,9 @@ impl<'a, 'm> Start<'a, 'm> {
         let is_recording = span.is_recording();
         if is_recording {
             settings.guard(Diagnostic::ProviderPanicked, || self.describe(&mut span));
-            if let (Subject::Batch(members), Some(own)) = (&self.subject, span.span_context()) {
+            if let Subject::Batch(members) = &self.subject
+                && let Some(own) = span.span_context()
+            {
                 overflow_links(inner, members, self.linked, &own, started);
             }
         }
