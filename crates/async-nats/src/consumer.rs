@@ -1,6 +1,7 @@
 //! Streams of messages, each of which has its receive span.
 
 use std::{
+    convert::Infallible,
     fmt,
     pin::Pin,
     task::{Context, Poll},
@@ -92,6 +93,30 @@ impl<S> fmt::Debug for ClientStream<S> {
     }
 }
 
+/// Maps the messages of a stream without errors. Matches all levels at once: each nested `map` would
+/// copy the message.
+#[inline]
+pub(crate) fn map_message<M, T>(
+    polled: Poll<Option<M>>,
+    form: impl FnOnce(M) -> T,
+) -> Poll<Option<Result<T, Infallible>>> {
+    match polled {
+        Poll::Ready(Some(message)) => Poll::Ready(Some(Ok(form(message)))),
+        Poll::Ready(None) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+/// Takes the messages out of the results of a stream without errors; see [`map_message`].
+#[inline]
+pub(crate) fn into_message<M>(polled: Poll<Option<Result<M, Infallible>>>) -> Poll<Option<M>> {
+    match polled {
+        Poll::Ready(Some(Ok(message))) => Poll::Ready(Some(message)),
+        Poll::Ready(None) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    }
+}
+
 /// Makes a stream of the client's a source of messages: how its items become messages, and which
 /// operation takes them.
 macro_rules! source {
@@ -109,9 +134,9 @@ macro_rules! source {
                 &mut self,
                 context: &mut ::std::task::Context<'_>,
             ) -> ::std::task::Poll<Option<Result<Self::Message, Self::Error>>> {
-                let item = ::std::pin::Pin::new(&mut self.stream).poll_next(context);
+                let polled = ::std::pin::Pin::new(&mut self.stream).poll_next(context);
                 self.receiving.refresh();
-                item.map(|item| item.map(|item| $take(&self.receiving, item)))
+                $take(&self.receiving, polled)
             }
 
             fn instrumenter(&self) -> &::otel_messaging_core::Instrumenter {

@@ -12,7 +12,7 @@ use ::async_nats::Subscriber as BareSubscriber;
 use futures_core::Stream;
 
 use crate::{
-    consumer::{Batches, Incoming, source},
+    consumer::{Batches, Incoming, into_message, map_message, source},
     delivered::Readable as _,
     message::Message,
     semconv,
@@ -66,13 +66,15 @@ impl Stream for Subscriber {
     type Item = Message;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
-        Pin::new(&mut self.0).poll_next(context).map(|item| item.map(|Ok(message)| message))
+        into_message(Pin::new(&mut self.0).poll_next(context))
     }
 }
 
 source! {
     BareSubscriber => Message, Infallible, semconv::RECEIVE;
-    |receiving: &Receiving, message| Ok(Message::new(receiving.extract(message)));
+    |receiving: &Receiving, polled| {
+        map_message(polled, |message| Message::new(receiving.extract(message)))
+    };
     fn is_status(message: &Message) -> bool {
         message.get_ref().is_status()
     }

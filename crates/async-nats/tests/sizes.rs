@@ -7,17 +7,27 @@
 mod support;
 
 use bytes::Bytes;
+#[cfg(feature = "jetstream")]
+use otel_messaging_async_nats::jetstream::{
+    self, AckKind,
+    context::PublishAckFuture,
+    message::{OutboundMessage as StreamMessage, PublishMessage},
+};
 use otel_messaging_async_nats::{
-    Client, Request, Subject,
+    Client, Message, Request, Subject,
     bare::{self, HeaderMap},
     client::traits::Publisher as _,
     message::OutboundMessage,
-    otel::{ActiveOperation, CreationContext, Instrumentation, client::Clock},
+    otel::{ActiveOperation, CreationContext, Instrumentation, Received, client::Clock},
 };
 use support::{connect, server::Server};
 
 /// What a future keeps beside the client's own: the operation, and which step it is at.
 const KEPT: usize = size_of::<ActiveOperation>() + size_of::<usize>();
+
+/// What a message keeps beside the client's own: its context, what is known of its connection, and
+/// its place in a stream.
+const KEPT_BY_MESSAGE: usize = size_of::<Received<()>>() + 3 * size_of::<usize>();
 
 /// Asserts that a future can be spawned, and has the size of the one of the client's that it waits
 /// for, and `KEPT`.
@@ -52,6 +62,15 @@ fn headers() -> HeaderMap {
 
 fn payload() -> Bytes {
     Bytes::new()
+}
+
+#[test]
+fn a_message_keeps_little_beside_the_clients() {
+    assert!(size_of::<Message>() <= size_of::<bare::Message>() + KEPT_BY_MESSAGE);
+    #[cfg(feature = "jetstream")]
+    assert!(
+        size_of::<jetstream::Message>() <= size_of::<bare::jetstream::Message>() + KEPT_BY_MESSAGE
+    );
 }
 
 #[tokio::test]
@@ -89,15 +108,9 @@ async fn the_future_of_a_request_holds_it_once() {
 #[cfg(feature = "jetstream")]
 #[tokio::test]
 async fn the_future_of_a_message_to_a_stream_holds_it_once() {
-    use otel_messaging_async_nats::jetstream::{
-        self,
-        context::PublishAckFuture,
-        message::{OutboundMessage, PublishMessage},
-    };
-
     let ours = jetstream::new(client().await);
     let bare = ours.get_ref();
-    let message = || OutboundMessage::new(subject(), payload(), None);
+    let message = || StreamMessage::new(subject(), payload(), None);
     assert_sizes! {
         bare.send_publish(subject(), PublishMessage::build()) =>
             ours.publish(subject(), payload()),
@@ -112,8 +125,6 @@ async fn the_future_of_a_message_to_a_stream_holds_it_once() {
 #[cfg(feature = "jetstream")]
 #[tokio::test]
 async fn the_future_of_a_settlement_holds_it_once() {
-    use otel_messaging_async_nats::jetstream::{AckKind, Message};
-
     let bare = bare::jetstream::Message {
         message: bare::Message {
             subject: subject(),
@@ -126,7 +137,7 @@ async fn the_future_of_a_settlement_holds_it_once() {
         },
         context: bare::jetstream::new(client().await.get_ref().clone()),
     };
-    let ours = Message::from(bare.clone());
+    let ours = jetstream::Message::from(bare.clone());
     let (_, acker) = ours.clone().split();
     assert_sizes! {
         bare.ack() => ours.ack(), acker.ack();

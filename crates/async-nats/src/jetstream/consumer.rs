@@ -2,7 +2,7 @@
 //!
 //! Mirrors [`async_nats::jetstream::consumer`].
 
-use std::ops::DerefMut;
+use std::{ops::DerefMut, task::Poll};
 
 use ::async_nats::jetstream::consumer as bare;
 pub use ::async_nats::jetstream::consumer::*;
@@ -89,8 +89,8 @@ macro_rules! sources {
     ($($stream:ty, $error:ty, $operation:expr;)*) => {
         $(source! {
             $stream => Message, $error, $operation;
-            |receiving: &Receiving, item: Result<_, _>| {
-                item.map(|message| Message::new(receiving.extract(message)))
+            |receiving: &Receiving, polled: Poll<Option<Result<_, _>>>| {
+                polled.map_ok(|message| Message::new(receiving.extract(message)))
             }
         })*
     };

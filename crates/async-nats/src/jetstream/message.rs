@@ -29,6 +29,8 @@
 //! # }
 //! ```
 
+use std::num::NonZeroU64;
+
 pub use ::async_nats::jetstream::message::*;
 use ::async_nats::{Error, HeaderMap, Subject, jetstream::message as bare, message as core};
 use bytes::Bytes;
@@ -194,6 +196,6 @@ impl Readable for bare::StreamMessage {
     }
 
     fn place(&self) -> Option<Place> {
-        Some(Place { deliveries: 1, sequence: self.sequence })
+        Some(Place { deliveries: NonZeroU64::MIN, sequence: self.sequence })
     }
 }

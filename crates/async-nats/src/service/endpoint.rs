@@ -16,7 +16,7 @@ use futures_core::Stream;
 use super::Request;
 use crate::{
     Client,
-    consumer::{Incoming, source},
+    consumer::{Incoming, into_message, map_message, source},
     semconv,
     server::Receiving,
 };
@@ -53,13 +53,13 @@ impl Stream for Endpoint {
     type Item = Request;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Request>> {
-        Pin::new(&mut self.0).poll_next(context).map(|item| item.map(|Ok(request)| request))
+        into_message(Pin::new(&mut self.0).poll_next(context))
     }
 }
 
 source! {
     bare::Endpoint => Request, Infallible, semconv::RECEIVE;
-    |receiving: &Receiving, request| {
-        Ok(Request::new(receiving.extract(request), &receiving.connection))
-    }
+    |receiving: &Receiving, polled| map_message(polled, |request| {
+        Request::new(receiving.extract(request), &receiving.connection)
+    })
 }
