@@ -19,23 +19,29 @@ const REPLY_TO: &str = "amq.rabbitmq.reply-to";
 /// The name of a destination, and whether it is made to last. Empty if the instrumentation is
 /// disabled.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Name {
-    text: Option<Arc<str>>,
+pub(crate) struct Name(Option<Arc<Named>>);
+
+#[derive(Debug)]
+struct Named {
+    text: String,
     temporary: bool,
     anonymous: bool,
 }
 
 impl Name {
     pub(crate) fn destination(&self) -> Destination<'_> {
-        let destination = Destination::new(self.text.as_deref().unwrap_or_default());
-        let destination = if self.temporary { destination.temporary() } else { destination };
-        if self.anonymous { destination.anonymous() } else { destination }
+        let Some(Named { text, temporary, anonymous }) = self.0.as_deref() else {
+            return Destination::new("");
+        };
+        let destination = Destination::new(text);
+        let destination = if *temporary { destination.temporary() } else { destination };
+        if *anonymous { destination.anonymous() } else { destination }
     }
 }
 
 /// Composes names, and keeps the last one: the next message mostly has the same, and shares it.
 #[derive(Debug, Default)]
-pub(crate) struct Names(Mutex<Arc<str>>);
+pub(crate) struct Names(Mutex<Name>);
 
 impl Names {
     /// Names where a message is published to.
@@ -61,11 +67,15 @@ impl Names {
         let begins = |with: &str| parts.iter().any(|part| part.starts_with(with));
         let anonymous = begins(SERVER_NAMED);
         let temporary = temporary || begins(REPLY_TO);
+        let is_same = |last: &Named| {
+            (last.temporary, last.anonymous) == (temporary, anonymous)
+                && is_composed_of(&last.text, parts)
+        };
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if !is_composed_of(&last, parts) {
-            *last = compose(parts).into();
+        if !last.0.as_deref().is_some_and(is_same) {
+            *last = Name(Some(Arc::new(Named { text: compose(parts), temporary, anonymous })));
         }
-        Name { text: Some(Arc::clone(&last)), temporary, anonymous }
+        last.clone()
     }
 }
 
@@ -132,7 +142,7 @@ mod tests {
             let published = names.published(exchange, routing_key, &queues);
             assert_eq!(published.destination(), Destination::new(name));
             let again = names.published(exchange, routing_key, &queues);
-            let (first, second) = (published.text.unwrap(), again.text.unwrap());
+            let (first, second) = (published.0.unwrap(), again.0.unwrap());
             assert!(Arc::ptr_eq(&first, &second) || name == "amq.default");
         }
     }

@@ -1,6 +1,7 @@
 //! Instrumented deliveries, under the names that they have in [`lapin::message`].
 
 use std::{
+    borrow::Borrow,
     ops::{Deref, DerefMut},
     sync::LazyLock,
 };
@@ -23,7 +24,6 @@ use crate::{
     properties::{Visit, ids, text},
     semconv, server,
     settle::settle_methods,
-    settled::Settled,
 };
 
 /// Instrumented [`lapin::message::Delivery`]: a delivery with the context it was created in.
@@ -84,19 +84,13 @@ impl Delivery {
     }
 
     /// Reads the context of a delivery, which is not counted as consumed yet.
+    ///
+    /// The delivery is moved last, and only once: it is large.
+    #[inline]
     pub(crate) fn extract(origin: &Origin, delivery: bare::Delivery) -> Self {
-        let Origin { instrumenter, unsettled, no_ack, .. } = origin;
-        let (bare, tag) = (delivery.acker.clone(), delivery.delivery_tag);
-        let received = Delivered::extract(origin, delivery);
-        let Delivered { delivery, name } = received.get_ref();
-        let unsettled = instrumenter.wants_settle_spans().then(|| {
-            let unsettled = unsettled.clone().unwrap_or_default();
-            let settled = || received.map_ref(|_| Settled::of(delivery, name));
-            unsettled.add(tag, (!no_ack).then(settled));
-            unsettled
-        });
-        let acker = Acker::new(bare, instrumenter, name, tag, unsettled);
-        Self { received, acker }
+        let context = Delivered::context(origin, &delivery);
+        let acker = Acker::new(origin, &delivery, &context);
+        Self { received: context.map(|name| Delivered { delivery, name }), acker }
     }
 
     process_methods!();
@@ -183,17 +177,24 @@ impl DerefMut for BasicGetMessage {
     }
 }
 
-/// The client's delivery, as the core reads it.
+/// The client's delivery, or a reference to it, as the core reads it.
 #[derive(Debug)]
-pub struct Delivered {
-    delivery: bare::Delivery,
+pub struct Delivered<D = bare::Delivery> {
+    delivery: D,
     name: Name,
 }
 
 impl Delivered {
     pub(crate) fn extract(origin: &Origin, delivery: bare::Delivery) -> Received<Self> {
-        let name = origin.name(&delivery);
-        origin.instrumenter.extract(Self { delivery, name })
+        let context = Self::context(origin, &delivery);
+        context.map(|name| Self { delivery, name })
+    }
+
+    /// Reads the context of a delivery, and names where it comes from. The delivery stays where it is.
+    #[inline]
+    fn context(origin: &Origin, delivery: &bare::Delivery) -> Received<Name> {
+        let message = Delivered { delivery, name: origin.name(delivery) };
+        origin.instrumenter.extract(message).map(|message| message.name)
     }
 
     pub(crate) fn into_bare(self) -> bare::Delivery {
@@ -201,21 +202,21 @@ impl Delivered {
     }
 }
 
-impl Message for Delivered {
+impl<D: Borrow<bare::Delivery>> Message for Delivered<D> {
     fn destination(&self) -> Destination<'_> {
         self.name.destination()
     }
 
     fn header(&self, name: &str) -> Option<&[u8]> {
-        headers::get(&self.delivery.properties, name)
+        headers::get(&self.delivery.borrow().properties, name)
     }
 
     fn header_names(&self) -> Vec<&str> {
-        headers::names(&self.delivery.properties)
+        headers::names(&self.delivery.borrow().properties)
     }
 
     fn attributes<'a>(&'a self, operation: OperationType, visit: Visit<'_, 'a>) {
-        let bare::Delivery { delivery_tag, routing_key, properties, .. } = &self.delivery;
+        let bare::Delivery { delivery_tag, routing_key, properties, .. } = self.delivery.borrow();
         if operation != OperationType::Settle {
             text(semconv::ROUTING_KEY, Some(routing_key), visit);
         }
@@ -224,11 +225,12 @@ impl Message for Delivered {
     }
 
     fn body_size(&self) -> Option<usize> {
-        Some(self.delivery.data.len())
+        Some(self.delivery.borrow().data.len())
     }
 
     fn envelope_size(&self) -> Option<usize> {
-        Some(headers::size(&self.delivery.properties) + self.delivery.data.len())
+        let bare::Delivery { properties, data, .. } = self.delivery.borrow();
+        Some(headers::size(properties) + data.len())
     }
 }
 

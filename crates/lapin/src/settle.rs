@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lapin::{
     Result,
+    message::Delivery,
     options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions},
     types::DeliveryTag,
 };
@@ -17,6 +18,7 @@ use crate::{
     destination::Name,
     error_type,
     hand_over::HandOver,
+    origin::Origin,
     semconv,
     settled::{Settled, Unsettled},
 };
@@ -76,15 +78,6 @@ pub(crate) use settle_methods;
 #[derive(Clone)]
 pub struct Acker {
     bare: lapin::Acker,
-    /// `None` if the instrumentation is disabled.
-    known: Option<Known>,
-}
-
-wrapper!(Acker: lapin::Acker);
-
-/// What an acker's spans and metrics say of its delivery.
-#[derive(Clone, Debug)]
-struct Known {
     instrumenter: Instrumenter,
     name: Name,
     tag: DeliveryTag,
@@ -92,17 +85,21 @@ struct Known {
     unsettled: Option<Arc<Unsettled>>,
 }
 
+wrapper!(Acker: lapin::Acker);
+
 impl Acker {
-    pub(crate) fn new(
-        bare: lapin::Acker,
-        instrumenter: &Instrumenter,
-        name: &Name,
-        tag: DeliveryTag,
-        unsettled: Option<Arc<Unsettled>>,
-    ) -> Self {
-        let (instrumenter, name) = (instrumenter.clone(), name.clone());
-        let is_enabled = instrumenter.is_enabled();
-        Self { bare, known: is_enabled.then_some(Known { instrumenter, name, tag, unsettled }) }
+    /// Makes the acker of a delivery, and remembers the delivery until it is settled.
+    #[inline]
+    pub(crate) fn new(origin: &Origin, delivery: &Delivery, context: &Received<Name>) -> Self {
+        let (instrumenter, name) = (origin.instrumenter.clone(), context.get_ref().clone());
+        let (bare, tag) = (delivery.acker.clone(), delivery.delivery_tag);
+        let unsettled = instrumenter.wants_settle_spans().then(|| {
+            let unsettled = origin.unsettled.clone().unwrap_or_default();
+            let settled = || context.map_ref(|name| Settled::of(delivery, name));
+            unsettled.add(tag, (!origin.no_ack).then(settled));
+            unsettled
+        });
+        Self { bare, instrumenter, name, tag, unsettled }
     }
 
     settle_methods!();
@@ -125,18 +122,15 @@ impl Acker {
         call: impl Future<Output = Result<bool>>,
     ) -> impl Future<Output = Result<bool>> {
         let end = |settling, result| self.settled(settling, result);
-        match &self.known {
-            Some(known) => {
-                HandOver::new(move || (call, self.start(known, message, operation, multiple), end))
-            }
-            None => HandOver::without_operation(call, end),
+        if !self.instrumenter.is_enabled() {
+            return HandOver::without_operation(call, end);
         }
+        HandOver::new(move || (call, self.start(message, operation, multiple), end))
     }
 
     /// Starts to settle the delivery, unless the client does nothing.
     fn start<M: Message>(
         &self,
-        known: &Known,
         message: Option<&Received<M>>,
         operation: Operation,
         multiple: bool,
@@ -146,15 +140,15 @@ impl Acker {
             return None;
         }
         // Once the channel is gone, the tag may be another delivery's.
-        let unsettled = known.unsettled.as_ref().filter(|_| !is_poisoned);
-        let settled = unsettled.map(|unsettled| unsettled.settle(known.tag, multiple));
+        let unsettled = self.unsettled.as_ref().filter(|_| !is_poisoned);
+        let settled = unsettled.map(|unsettled| unsettled.settle(self.tag, multiple));
         let (kept, count) = settled.unwrap_or_default();
         let settling = match (message, kept) {
             (Some(message), _) => message.settle(operation),
             (None, Some(kept)) => kept.settle(operation),
             (None, None) => {
-                let destination = Some(known.name.destination());
-                settle_unknown(&known.instrumenter, operation, destination, known.tag)
+                let destination = Some(self.name.destination());
+                settle_unknown(&self.instrumenter, operation, destination, self.tag)
             }
         };
         Some(counting(settling, count))
