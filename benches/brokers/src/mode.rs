@@ -89,6 +89,11 @@ impl Mode {
         }
     }
 
+    /// Returns the place in tables.
+    pub(crate) fn position(self) -> Option<usize> {
+        Self::ALL.iter().position(|known| *known == self)
+    }
+
     /// Returns whether bound instruments make a difference, so that the other build runs it, too.
     pub(crate) const fn has_bound(self) -> bool {
         matches!(self, Self::Metrics | Self::OnePercent | Self::All)

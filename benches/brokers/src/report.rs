@@ -2,6 +2,7 @@
 
 mod budgets;
 mod figures;
+mod summary;
 mod table;
 
 use self::{figures::Figures, table::Table};
@@ -22,6 +23,8 @@ pub(crate) fn print(records: &[Record]) -> usize {
         print_throughput(figures);
         print_latency(figures);
     }
+    println!("\n## All scenarios");
+    summary::print(&figures);
     budgets::print(&figures)
 }
 

@@ -24,7 +24,7 @@ pub(super) fn print(all: &[Figures]) -> usize {
 }
 
 struct Report {
-    table: Table<7>,
+    table: Table,
     missed: usize,
 }
 

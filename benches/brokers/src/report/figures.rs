@@ -70,7 +70,7 @@ impl Figures {
                 .filter(|sample| is(sample.task))
                 .map(|sample| sample.variant)
                 .collect();
-            variants.sort_by_key(|variant| (position(variant.mode), variant.bound));
+            variants.sort_by_key(|variant| (variant.mode.position(), variant.bound));
             variants.dedup();
             variants
         };
@@ -101,10 +101,6 @@ impl Figures {
     pub(super) fn latency(&self, mode: Mode, bound: bool) -> Option<&Latency> {
         self.latencies.iter().find(|row| row.variant == Variant { mode, bound })
     }
-}
-
-fn position(mode: Mode) -> Option<usize> {
-    Mode::ALL.iter().position(|known| *known == mode)
 }
 
 impl Row {

@@ -2,30 +2,35 @@
 
 use std::fmt;
 
-pub(super) struct Table<const N: usize>(Vec<[String; N]>);
+pub(super) struct Table(Vec<Vec<String>>);
 
-impl<const N: usize> Table<N> {
-    pub(super) fn new(header: [&str; N]) -> Self {
-        Self(vec![header.map(str::to_owned)])
+impl Table {
+    pub(super) fn new(header: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self(vec![header.into_iter().map(Into::into).collect()])
     }
 
-    pub(super) fn add(&mut self, row: [String; N]) {
-        self.0.push(row);
+    /// Adds a row, which has a cell for each column.
+    pub(super) fn add(&mut self, row: impl IntoIterator<Item = String>) {
+        self.0.push(row.into_iter().collect());
     }
 }
 
-impl<const N: usize> fmt::Display for Table<N> {
+impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let widths: [usize; N] = std::array::from_fn(|column| {
-            self.0.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
-        });
+        let mut widths = Vec::new();
+        for row in &self.0 {
+            widths.resize(row.len().max(widths.len()), 0);
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = cell.chars().count().max(*width);
+            }
+        }
         for (number, row) in self.0.iter().enumerate() {
-            for (cell, width) in row.iter().zip(widths) {
+            for (cell, width) in row.iter().zip(&widths) {
                 write!(f, "| {cell:<width$} ")?;
             }
             writeln!(f, "|")?;
             if number == 0 {
-                for width in widths {
+                for width in &widths {
                     write!(f, "|{:-<1$}", "", width + 2)?;
                 }
                 writeln!(f, "|")?;
