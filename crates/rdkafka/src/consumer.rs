@@ -6,7 +6,7 @@
 mod base;
 mod stream;
 
-use otel_messaging_core::{AsReceived, Failure, Instrumenter, client::Clock};
+use otel_messaging_core::{Failure, Instrumenter, client::Clock};
 pub use rdkafka::consumer::*;
 use rdkafka::{
     Offset, TopicPartitionList,
@@ -132,6 +132,7 @@ impl<C: ConsumerContext, K: Consumer<C>> Consumer<C> for Instrumented<K> {
 }
 
 /// Makes the receive span of what the client handed over, for a call that began at `clock`.
+#[inline]
 fn handed_over<'a, C: ConsumerContext>(
     instrumenter: &Instrumenter,
     client: &Client<C>,
@@ -140,11 +141,7 @@ fn handed_over<'a, C: ConsumerContext>(
 ) -> KafkaResult<BorrowedMessage<'a>> {
     server::learn_cluster(instrumenter, client);
     match result {
-        Ok(message) => {
-            let message = BorrowedMessage::from_bare(message, instrumenter);
-            message.as_received().receive(semconv::POLL, clock);
-            Ok(message)
-        }
+        Ok(message) => Ok(BorrowedMessage::received(message, instrumenter, clock)),
         Err(error) => {
             if instrumenter.is_enabled()
                 && let Some(failure) = receive_failure(&error)

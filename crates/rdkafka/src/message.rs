@@ -28,7 +28,7 @@ use std::ops::{Deref, DerefMut};
 
 use otel_messaging_core::{
     AsReceived, Destination, Instrumenter, OperationType, Received, client,
-    client::{AttributeValue, process_methods},
+    client::{AttributeValue, Clock, process_methods},
 };
 use rdkafka::message as bare;
 pub use rdkafka::message::*;
@@ -45,6 +45,7 @@ macro_rules! message {
             ///
             /// The message is counted as consumed when it is processed. `From` does the same with
             /// the default instrumentation, without what is known of a consumer.
+            #[inline]
             pub fn from_bare(message: $bare, instrumenter: &Instrumenter) -> Self {
                 Self(instrumenter.extract(Delivered(message)))
             }
@@ -113,7 +114,17 @@ pub struct BorrowedMessage<'a>(Received<Delivered<bare::BorrowedMessage<'a>>>);
 
 message!(['a] BorrowedMessage, bare::BorrowedMessage<'a>);
 
-impl BorrowedMessage<'_> {
+impl<'a> BorrowedMessage<'a> {
+    /// Wraps a message that a call which began at `clock` handed over, with its receive span.
+    #[inline]
+    pub(crate) fn received(
+        message: bare::BorrowedMessage<'a>,
+        instrumenter: &Instrumenter,
+        clock: Clock,
+    ) -> Self {
+        Self(instrumenter.receive(semconv::POLL, clock, Delivered(message)))
+    }
+
     /// Copies the message into memory of its own. Both are the same message: it is counted as
     /// consumed once.
     pub fn detach(&self) -> OwnedMessage {

@@ -66,6 +66,11 @@ impl MessageContext {
         self.progress.count(processed_by)
     }
 
+    /// Marks a message as consumed that nothing else can have seen yet.
+    pub(crate) fn count_unshared(&mut self) {
+        self.progress.count_unshared();
+    }
+
     /// Returns the first span that processed the message.
     pub(crate) fn processed_by(&self) -> Option<SpanContext> {
         self.progress.processed_by()

@@ -62,6 +62,11 @@ impl Progress {
         before & COUNTED == 0
     }
 
+    /// Marks a message as counted that nothing else can have seen yet, without an atomic exchange.
+    pub(crate) fn count_unshared(&mut self) {
+        *self.state.get_mut() |= COUNTED;
+    }
+
     /// Returns the first span that processed the message.
     pub(crate) fn processed_by(&self) -> Option<SpanContext> {
         if self.state.load(Ordering::Acquire) & SHARED == 0 {
@@ -171,6 +176,14 @@ mod tests {
             assert_eq!(copy.share().processed_by(), Some(span(1)));
             assert_eq!(progress.processed_by(), Some(span(1)));
         }
+    }
+
+    #[test]
+    fn a_message_that_was_counted_unshared_is_not_counted_again() {
+        let mut progress = Progress::default();
+        progress.count_unshared();
+        assert!(!progress.count(None));
+        assert!(!progress.share().count(None));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::{
     AsReceived, CreationContext, Destination, Failure, Instrumenter, Operation, ReceiveSpans,
     Received, Trust,
     client::{Clock, Message},
+    instrumenter::Inner,
     message::message_context::MessageContext,
     span::{
         links::{Common, Members},
@@ -35,9 +36,11 @@ impl Instrumenter {
         clock: Clock,
         message: M,
     ) -> Received<M> {
-        let received = self.extract(message);
-        if self.is_enabled() {
-            received.receive(operation, clock);
+        let mut received = self.extract(message);
+        if let Some(inner) = &self.0
+            && received.span(inner, operation, clock)
+        {
+            received.context.count_unshared();
         }
         received
     }
@@ -94,8 +97,16 @@ impl<M: Message> Received<M> {
     /// Makes the receive span of a message that is handed to the application, by an operation that
     /// began at `clock`; counts the message as consumed.
     pub fn receive(&self, operation: Operation, clock: Clock) {
-        let Some(inner) = &self.instrumenter().0 else { return };
-        let Some(ambient) = inner.ambient() else { return };
+        if let Some(inner) = &self.instrumenter().0
+            && self.span(inner, operation, clock)
+        {
+            self.context.count(None);
+        }
+    }
+
+    /// Makes the receive span, and measures it. Returns false if telemetry is suppressed.
+    fn span(&self, inner: &Inner, operation: Operation, clock: Clock) -> bool {
+        let Some(ambient) = inner.ambient() else { return false };
         let is_wanted = inner.settings.receive_spans == ReceiveSpans::All;
         let subject = Subject::Message(self.get_ref());
         if let Some(mut start) = Start::new(inner, operation, subject, is_wanted) {
@@ -105,6 +116,6 @@ impl<M: Message> Received<M> {
                 state.end(None);
             }
         }
-        self.context.count(None);
+        true
     }
 }
