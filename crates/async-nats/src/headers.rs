@@ -6,6 +6,8 @@ use ::async_nats::{HeaderMap, HeaderName, HeaderValue, header::NATS_MESSAGE_ID};
 use otel_messaging_core::client::{Field, NotInjected};
 
 const TRACEPARENT: &str = "traceparent";
+/// The names of W3C's fields, which need no check and no allocation.
+const W3C: [&str; 3] = [TRACEPARENT, "tracestate", "baggage"];
 /// The name that servers before 2.12.12 and 2.14 give to `traceparent` in some accounts, to keep a
 /// message from being traced by the server twice.
 const RENAMED_TRACEPARENT: &str = "Xraceparent";
@@ -102,12 +104,13 @@ pub(crate) fn replace(
 }
 
 fn can_be_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
+    let is_allowed = |byte: u8| byte.is_ascii_graphic() && byte != b':';
+    W3C.contains(&name) || !name.is_empty() && name.bytes().all(is_allowed)
 }
 
 fn can_be_value(value: &str) -> bool {
-    // Looks at every byte, which is faster than stopping at the first one: it is vectorised.
-    !value.bytes().fold(false, |found, byte| found | matches!(byte, b'\r' | b'\n'))
+    // Faster than a pattern of both, which decodes each character.
+    !value.contains('\r') && !value.contains('\n')
 }
 
 /// Returns the name as it is written; `None` if it cannot be a header's.
@@ -121,13 +124,10 @@ fn spell(name: &str, canonical: bool) -> Option<HeaderName> {
         };
         return spell(&name.chars().map(letter).collect::<String>(), false);
     }
-    match name {
-        "" => None,
-        // Without an allocation.
-        TRACEPARENT => Some(HeaderName::from_static(TRACEPARENT)),
-        "tracestate" => Some(HeaderName::from_static("tracestate")),
-        "baggage" => Some(HeaderName::from_static("baggage")),
-        name => name.parse().ok(),
+    match W3C.into_iter().find(|field| *field == name) {
+        Some(field) => Some(HeaderName::from_static(field)),
+        None if name.is_empty() => None,
+        None => name.parse().ok(),
     }
 }
 

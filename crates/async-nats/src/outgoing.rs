@@ -60,6 +60,7 @@ impl Connection {
 }
 
 /// Ends an operation whose message the client took or refused at once, and returns the result.
+#[inline]
 pub(crate) fn end_taken<E: Classify>(
     operation: ActiveOperation,
     result: Result<(), E>,

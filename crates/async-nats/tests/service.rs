@@ -9,7 +9,7 @@ use futures::StreamExt;
 use opentelemetry::trace::SpanKind;
 use otel_messaging_async_nats::{
     HeaderMap,
-    otel::semconv,
+    otel::{ActiveOperation, semconv},
     service::{Config, Endpoint, ServiceExt, error::Error},
 };
 use otel_messaging_testing::{
@@ -64,6 +64,11 @@ async fn a_request_is_answered_inside_its_process_span() {
                 .linked_to(remote(answer)),
         ]
     }));
+    // The future of an answer holds it once.
+    let bare =
+        size_of_val(&request.get_ref().respond_with_headers(Ok("".into()), HeaderMap::new()));
+    let kept = size_of::<ActiveOperation>() + size_of::<usize>();
+    assert!(size_of_val(&request.respond(Ok("".into()))) <= bare + kept);
     // What is no request cannot be answered, and nothing was sent.
     nats.telemetry.clear();
     nats.client.publish("price", "c".into()).await.unwrap();
