@@ -8,6 +8,7 @@ mod delivery;
 mod future;
 mod polled;
 mod report;
+mod sending;
 
 use std::{iter::Zip, vec::IntoIter};
 
