@@ -124,6 +124,28 @@ pub(crate) trait Readable {
     }
 }
 
+impl<M: Readable> Readable for &M {
+    fn subject(&self) -> &Subject {
+        M::subject(self)
+    }
+
+    fn headers(&self) -> Option<&HeaderMap> {
+        M::headers(self)
+    }
+
+    fn payload(&self) -> &Bytes {
+        M::payload(self)
+    }
+
+    fn place(&self) -> Option<Place> {
+        M::place(self)
+    }
+
+    fn is_status(&self) -> bool {
+        M::is_status(self)
+    }
+}
+
 impl Readable for bare::Message {
     fn subject(&self) -> &Subject {
         &self.subject

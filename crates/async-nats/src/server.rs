@@ -1,6 +1,7 @@
 //! What is known of a connection and its server.
 
 use std::{
+    borrow::Borrow as _,
     net::IpAddr,
     sync::{Arc, LazyLock, atomic::Ordering},
 };
@@ -132,6 +133,7 @@ impl Connection {
         self.with_instrumenter(|instrumenter| self.extract_by(instrumenter, message))
     }
 
+    #[inline]
     fn extract_by<M: Readable>(
         &self,
         instrumenter: &Instrumenter,
@@ -213,6 +215,7 @@ impl Receiving {
     }
 
     /// Extracts the context of a message, which is not counted yet.
+    #[inline]
     pub(crate) fn extract<M: Readable>(&self, message: M) -> Received<Delivered<M>> {
         self.connection.extract_by(self.instrumenter(), message)
     }
@@ -228,6 +231,8 @@ pub(crate) fn extract<M: Readable>(message: M) -> Received<Delivered<M>> {
 }
 
 /// Extracts the context of a message by `instrumenter`. `facts` are those of its connection.
+///
+/// The message is moved last, and only once: it is large.
 pub(crate) fn extract_by<M: Readable>(
     instrumenter: &Instrumenter,
     bare: M,
@@ -235,7 +240,9 @@ pub(crate) fn extract_by<M: Readable>(
 ) -> Received<Delivered<M>> {
     // A status of the server is handed over as messages are, and has no telemetry.
     let instrumenter = if bare.is_status() { &DISABLED } else { instrumenter };
-    instrumenter.extract(Delivered::new(bare, Origin(facts)))
+    let origin = Origin(facts);
+    let context = instrumenter.extract(Delivered::new(&bare, origin.borrow())).map(|_| ());
+    context.map(|()| Delivered::new(bare, origin))
 }
 
 /// Returns whether there is any telemetry: if not, facts need not be gathered.
