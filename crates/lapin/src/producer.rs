@@ -95,6 +95,9 @@ impl Channel {
     }
 
     /// Hands one message to the client, alone or as one of a batch.
+    ///
+    /// Inlined, so that the client's future is not moved out of the tuple.
+    #[inline]
     fn publishing(
         &self,
         publish: Publish<'_>,
