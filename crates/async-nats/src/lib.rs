@@ -207,7 +207,8 @@
 //! without the feature `otel` nothing; `with_tracing(false)` and `with_metrics(false)` skip that
 //! half. The server's name is looked up once a connection. Headers are looked up by name, and
 //! copied only where a stale context is replaced. A request allocates twice more, to know whether
-//! the client has taken it.
+//! the client has taken it. A future is as large as the client's own that takes headers, and the
+//! operation.
 //!
 //! # Features
 //!
