@@ -3,7 +3,10 @@
 //! Names are compared as bytes and in any case: clients in other languages write `Traceparent`,
 //! and read it. A name need not be UTF-8.
 
-use std::ffi::{CStr, CString};
+use std::{
+    ffi::{CStr, CString},
+    mem,
+};
 
 use otel_messaging_core::client::{Field, NotInjected};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -24,20 +27,39 @@ impl<'a> HeaderList<'a> {
     /// Returns the last value of the header called `name`. If no header is spelled so, returns the
     /// last one in any other case. A null value is `None`.
     pub(crate) fn value(self, name: &str) -> Option<&'a [u8]> {
-        let (mut is_looked_up, mut other_case) = (false, None);
-        for (found, value) in (0..self.len()).rev().filter_map(|index| self.get(index)) {
-            if found.to_bytes() == name.as_bytes() {
-                // A name that looks the same may have a NUL byte and more. Looking at all headers
-                // for each of them could take seconds.
-                if !is_looked_up && let Some(value) = self.last(found) {
-                    return value;
+        let [value] = self.values([name]);
+        value
+    }
+
+    /// Returns the values of several headers, each as [`value`](Self::value) does, in one walk over
+    /// the headers.
+    pub(crate) fn values<const N: usize>(self, names: [&str; N]) -> [Option<&'a [u8]>; N] {
+        let mut values = [None; N];
+        let mut lookups = [Lookup::default(); N];
+        for (found, header) in (0..self.len()).rev().filter_map(|index| self.get(index)) {
+            if lookups.iter().all(|lookup| lookup.is_found) {
+                break;
+            }
+            for ((value, lookup), name) in values.iter_mut().zip(&mut lookups).zip(names) {
+                if lookup.is_found {
+                    continue;
                 }
-                is_looked_up = true;
-            } else if other_case.is_none() && is_name(found, name) {
-                other_case = Some(value);
+                if found.to_bytes() == name.as_bytes() {
+                    // A name that looks the same may have a NUL byte and more. Looking at all
+                    // headers for each of them could take seconds.
+                    if !mem::replace(&mut lookup.is_looked_up, true)
+                        && let Some(last) = self.last(found)
+                    {
+                        *value = last;
+                        lookup.is_found = true;
+                    }
+                } else if !lookup.has_other_case && is_name(found, name) {
+                    *value = header;
+                    lookup.has_other_case = true;
+                }
             }
         }
-        other_case?
+        values
     }
 
     /// Iterates over the names that are UTF-8.
@@ -53,6 +75,17 @@ impl<'a> HeaderList<'a> {
     fn iter(self) -> impl Iterator<Item = (&'a CStr, Option<&'a [u8]>)> {
         (0..self.len()).map_while(move |index| self.get(index))
     }
+}
+
+/// What is known of a header that is looked for.
+#[derive(Clone, Copy, Default)]
+struct Lookup {
+    /// The value is that of a header spelled so.
+    is_found: bool,
+    /// The C library was asked for a header spelled so.
+    is_looked_up: bool,
+    /// The value is that of a header in another case.
+    has_other_case: bool,
 }
 
 fn is_name(found: &CStr, name: &str) -> bool {

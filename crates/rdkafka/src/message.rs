@@ -227,6 +227,10 @@ impl<M: Readable> client::Message for Delivered<M> {
         self.0.native_headers()?.value(name)
     }
 
+    fn headers<const N: usize>(&self, names: [&str; N]) -> [Option<&[u8]>; N] {
+        self.0.native_headers().map_or([None; N], |headers| headers.values(names))
+    }
+
     fn header_names(&self) -> Vec<&str> {
         self.0.native_headers().map(|headers| headers.names().collect()).unwrap_or_default()
     }

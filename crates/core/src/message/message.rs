@@ -15,6 +15,20 @@ pub trait Message {
     /// null.
     fn header(&self, name: &str) -> Option<&[u8]>;
 
+    /// Returns the last values of the headers called so, each as [`header`](Self::header) returns
+    /// it. A client whose headers cost much to look at looks for all of them at once.
+    #[inline]
+    fn headers<const N: usize>(&self, names: [&str; N]) -> [Option<&[u8]>; N]
+    where
+        Self: Sized,
+    {
+        let mut values = [None; N];
+        for (value, name) in values.iter_mut().zip(names) {
+            *value = self.header(name);
+        }
+        values
+    }
+
     /// Returns the names of all headers, for propagators that look for a prefix. A client may
     /// leave out names that are not UTF-8.
     fn header_names(&self) -> Vec<&str> {

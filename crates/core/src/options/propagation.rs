@@ -93,7 +93,7 @@ impl Propagator {
     /// Reads what a message carries, against an empty context rather than the ambient one: as far
     /// as `trust` says, and of its baggage the members of such keys.
     #[inline]
-    pub(crate) fn extract<M: Message + ?Sized>(
+    pub(crate) fn extract<M: Message>(
         &self,
         message: &M,
         trust: Trust,
@@ -135,16 +135,20 @@ impl Propagator {
 }
 
 #[inline]
-fn extract_w3c<M: Message + ?Sized>(
+fn extract_w3c<M: Message>(
     message: &M,
     trust: Trust,
     with_baggage: bool,
     keys: &BaggageKeys,
 ) -> CreationContext {
-    let is_full = trust == Trust::Full;
-    let traceparent = message.header(TRACEPARENT);
-    let tracestate = traceparent.filter(|_| is_full).and_then(|_| message.header(TRACESTATE));
-    let baggage = if is_full && with_baggage { message.header(BAGGAGE) } else { None };
+    let [traceparent, tracestate, baggage] = match (trust, with_baggage) {
+        (Trust::Full, true) => message.headers([TRACEPARENT, TRACESTATE, BAGGAGE]),
+        (Trust::Full, false) => {
+            let [traceparent, tracestate] = message.headers([TRACEPARENT, TRACESTATE]);
+            [traceparent, tracestate, None]
+        }
+        (Trust::Links | Trust::None, _) => [message.header(TRACEPARENT), None, None],
+    };
     // Most messages have neither: a context that owns nothing is made in its place.
     if tracestate.is_none() && baggage.is_none() {
         return traceparent.and_then(w3c::parse_traceparent).map_or(CreationContext::NONE, |ids| {
@@ -184,10 +188,7 @@ fn inject_w3c<M: OutgoingMessage + ?Sized>(
     message.replace_headers(if with_baggage { &fields } else { &fields[..2] })
 }
 
-fn extract_by_api<M: Message + ?Sized>(
-    propagator: &dyn TextMapPropagator,
-    message: &M,
-) -> CreationContext {
+fn extract_by_api<M: Message>(propagator: &dyn TextMapPropagator, message: &M) -> CreationContext {
     let context = propagator.extract_with_context(&Context::new(), &Headers(message));
     CreationContext::from_context(&context)
 }
