@@ -143,6 +143,9 @@ impl Context {
     }
 
     /// Returns the client's future of a message, and what is done with its result.
+    ///
+    /// Inlined, so that the future is not moved out of the tuple.
+    #[inline]
     fn hand_over(
         &self,
         message: OutboundMessage,
