@@ -113,7 +113,7 @@ fn a_batch_of_kafka() {
     let bare = || {
         let (allocations, ()) = counted(|| {
             runtime.block_on(async {
-                let mut batch = Vec::new();
+                let mut batch = Vec::with_capacity(SIZE);
                 while batch.len() < SIZE {
                     batch.push(messages.next().await.unwrap().unwrap());
                 }
