@@ -1,8 +1,8 @@
 //! Measures what a send costs from one thread, and from two at once on one handle: shared reference
 //! counts and locks make it dearer. A ratio over the budget makes the exit status non-zero.
 //!
-//! Scenarios: the core, sampled out, recording, and recording with metrics; the idiomatic reference,
-//! sampled out and recording. The figures are the CPU of the threads: the median of the rounds in which
+//! Scenarios: the core, sampled out, recording, and recording with metrics; the idiomatic reference
+//! and the SDK alone, sampled out and recording. The figures are the CPU of the threads: the median of the rounds in which
 //! all threads ran at the same time. A machine too busy for such rounds is an error.
 //!
 //! ```text
@@ -25,6 +25,7 @@ use otel_messaging_benches::{
     ours::{self, Rung},
     providers::Sampling,
     record::Record,
+    sdk,
 };
 use rustix::time::{ClockId, clock_gettime};
 
@@ -66,6 +67,8 @@ fn main() -> ExitCode {
     {
         let idiomatic = idiomatic::Traced::new(sampling);
         row(&format!("idiomatic, {name}"), None, &|record| idiomatic.send(record));
+        let sdk = sdk::Spans::new("kafka", sampling);
+        row(&format!("the SDK alone, {name}"), None, &|_| sdk.send());
     }
     if is_judged && missed > 0 {
         println!("{missed} over {BUDGET}, or not measured");

@@ -5,8 +5,9 @@
 //! - [`idiomatic`]: careful code on the plain API;
 //! - [`hand_written`]: code on the plain API as in tutorials.
 //!
-//! All three use the same [`Record`](record::Record), which stores its headers in place: the
-//! allocations of a client's header type are not compared. Contexts have no `tracestate`.
+//! [`sdk`] is what the SDK takes alone, without a message. The others use the same
+//! [`Record`](record::Record), which stores its headers in place: the allocations of a client's
+//! header type are not compared. Contexts have no `tracestate`.
 //!
 //! | command | measures |
 //! |---|---|
@@ -23,3 +24,4 @@ pub mod idiomatic;
 pub mod ours;
 pub mod providers;
 pub mod record;
+pub mod sdk;
