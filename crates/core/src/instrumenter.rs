@@ -97,8 +97,7 @@ pub struct InstrumenterBuilder(Facts);
 impl InstrumenterBuilder {
     /// Sets `messaging.client.id`.
     pub fn client_id(mut self, id: &str) -> Self {
-        let id: Arc<str> = id.into();
-        self.0.span_attributes.push(KeyValue::new(semconv::CLIENT_ID, id));
+        self.0.span_attributes.push(Attribute::new(semconv::CLIENT_ID, id).to_key_value());
         self
     }
 

@@ -21,6 +21,7 @@ pub(crate) mod start;
 pub(crate) mod subscriber;
 pub(crate) mod target;
 pub(crate) mod telemetry;
+pub(crate) mod tracers;
 
 #[cfg(not(feature = "tracing"))]
 pub(crate) use self::no_subscriber::{self as innermost, self as subscriber};

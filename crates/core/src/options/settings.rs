@@ -12,6 +12,7 @@ use opentelemetry::{
     InstrumentationScope, Key, KeyValue,
     global::{self, BoxedTracer, ObjectSafeTracerProvider},
     metrics::MeterProvider,
+    trace::TracerProvider as _,
 };
 
 use crate::{
@@ -114,11 +115,13 @@ impl Default for Settings {
 }
 
 impl Settings {
-    pub(crate) fn tracer(&self, system: System) -> BoxedTracer {
+    /// Returns what makes tracers of `system`, all by the same provider.
+    pub(crate) fn tracers(&self, system: System) -> impl Fn() -> BoxedTracer {
         let scope = scope_of(system);
-        match &self.tracer_provider {
-            Some(provider) => BoxedTracer::new(provider.boxed_tracer(scope)),
-            None => global::tracer_with_scope(scope),
+        let global = global::tracer_provider();
+        move || match &self.tracer_provider {
+            Some(provider) => BoxedTracer::new(provider.boxed_tracer(scope.clone())),
+            None => global.tracer_with_scope(scope.clone()),
         }
     }
 

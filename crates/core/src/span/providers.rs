@@ -14,14 +14,14 @@ use opentelemetry::{
 use crate::{
     OperationType, System,
     options::{diagnostics::Diagnostic, propagation::Propagator, settings::Settings},
-    span::metrics::Instruments,
+    span::{metrics::Instruments, tracers::Tracers},
 };
 
 /// The tracer, the instruments and the propagator of one instrumenter. Each is looked up until
 /// there is a real one, and then kept.
 #[derive(Debug, Default)]
 pub(crate) struct Providers {
-    tracer: OnceLock<BoxedTracer>,
+    tracers: OnceLock<Tracers>,
     tracer_lookups: Lookups,
     /// Whether a layer of `tracing-opentelemetry` recorded a span.
     layer: AtomicBool,
@@ -61,7 +61,7 @@ impl Providers {
     #[inline]
     pub(crate) fn wants_span(&self, settings: &Settings, operation: OperationType) -> bool {
         settings.tracing
-            && (self.tracer.get().is_some()
+            && (self.tracers.get().is_some()
                 || operation == OperationType::Process && self.has_layer(settings)
                 || self.tracer_lookups.is_due())
     }
@@ -70,7 +70,7 @@ impl Providers {
     #[inline]
     pub(crate) fn may_want_span(&self, settings: &Settings) -> bool {
         settings.tracing
-            && (self.tracer.get().is_some() || self.tracer_lookups.is_at_the_beginning())
+            && (self.tracers.get().is_some() || self.tracer_lookups.is_at_the_beginning())
     }
 
     /// Returns whether a process span that is started soon may record.
@@ -120,17 +120,19 @@ impl Providers {
             let build = || tracer.build_with_context(builder, parent);
             settings.guard(Diagnostic::ProviderPanicked, build).filter(is_valid)
         };
-        if let Some(tracer) = self.tracer.get() {
-            return start(tracer);
+        if let Some(tracers) = self.tracers.get() {
+            return start(tracers.get());
         }
-        let tracer = settings.guard(Diagnostic::ProviderPanicked, || settings.tracer(system))?;
+        let make = settings.tracers(system);
+        let make = || settings.guard(Diagnostic::ProviderPanicked, &make);
+        let tracer = make()?;
         // A no-op tracer makes none either: it answers with the parent's context.
         let parent = parent.span().span_context().span_id();
         let is_real = |span: &BoxedSpan| span.span_context().span_id() != parent;
         let span = start(&tracer).filter(is_real);
         if span.is_some() {
             // If another thread was first, its tracer is real too.
-            let _ = self.tracer.set(tracer);
+            let _ = self.tracers.set(Tracers::new(tracer, make));
         }
         span
     }
@@ -164,7 +166,7 @@ impl Providers {
         match settings.guard(Diagnostic::PropagatorPanicked, resolve) {
             Some(Some(propagator)) => self.propagator.get_or_init(|| propagator),
             // The application may still be setting up while there is no tracer either.
-            Some(None) if self.tracer.get().is_none() => &Propagator::DEFAULT,
+            Some(None) if self.tracers.get().is_none() => &Propagator::DEFAULT,
             Some(None) => self.propagator.get_or_init(|| Propagator::DEFAULT),
             // It may panic again: each use is guarded.
             None => self.propagator.get_or_init(|| Propagator::Global),
