@@ -10,10 +10,12 @@ use ::async_nats::{
     client::traits::Publisher as _, message::OutboundMessage,
 };
 use bytes::Bytes;
-use otel_messaging_core::{CreationContext, Instrumentation, client::wrapper};
+use otel_messaging_core::{
+    CreationContext, Instrumentation,
+    client::{Call, wrapper},
+};
 
 use crate::{
-    call::Call,
     message::Message,
     outgoing::{end_taken, outbound},
     semconv,

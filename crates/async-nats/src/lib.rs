@@ -233,7 +233,6 @@
 #![cfg_attr(not(feature = "otel"), allow(rustdoc::broken_intra_doc_links))]
 #![warn(unnameable_types)]
 
-mod call;
 pub mod client;
 mod consumer;
 mod delivered;

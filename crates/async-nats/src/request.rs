@@ -20,12 +20,11 @@ use ::async_nats::{
     client::traits::Requester,
 };
 use bytes::Bytes;
-use otel_messaging_core::ActiveOperation;
+use otel_messaging_core::{ActiveOperation, client::Call};
 use pin_project_lite::pin_project;
 
 use crate::{
-    call::Call, client::Client, error_type::Classify as _, message::Message, outgoing::outbound,
-    semconv,
+    client::Client, error_type::Classify as _, message::Message, outgoing::outbound, semconv,
 };
 
 impl Client {

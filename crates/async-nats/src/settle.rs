@@ -7,10 +7,10 @@ use ::async_nats::{
     jetstream::{AckKind, Message, context::traits::TimeoutProvider as _},
 };
 use futures_core::Stream as _;
-use otel_messaging_core::{ActiveOperation, Operation, Received};
+use otel_messaging_core::{ActiveOperation, Operation, Received, client::Call};
 use tokio::time::timeout;
 
-use crate::{call::Call, delivered::Delivered, error_type::Classified, semconv};
+use crate::{delivered::Delivered, error_type::Classified, semconv};
 
 /// Returns the operation that settles a message so; `None` if that only asks for time.
 pub(crate) const fn operation(kind: AckKind) -> Option<Operation> {

@@ -8,7 +8,8 @@
 //! 2. Build an [`Instrumenter`](crate::Instrumenter) where a client is made.
 //! 3. Call [`Instrumenter::send`](crate::Instrumenter::send), [`receive`](crate::Instrumenter::receive)
 //!    and [`Received::settle`](crate::Received::settle) around the client's own calls, and end the
-//!    [`ActiveOperation`](crate::ActiveOperation) that they return with the client's result.
+//!    [`ActiveOperation`](crate::ActiveOperation) that they return with the client's result. In
+//!    a method that returns a future, do so in a [`Call`], which keeps that small.
 //! 4. Implement [`Source`] for the client's streams, which gives them receive spans and batches.
 //! 5. Give the wrapper types their accessors by [`wrapper!`](crate::wrapper) and the message type
 //!    its `process` methods by [`process_methods!`](crate::process_methods).
@@ -21,7 +22,7 @@ pub use crate::{
         address::host_and_port,
         message::{AttributeValue, Field, Message, NotInjected, OutgoingMessage},
     },
-    operation::run::Processing,
+    operation::{call::Call, run::Processing},
     process_methods, wrapper,
 };
 #[cfg(feature = "otel")]

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "otel")]
 pub(crate) mod active;
+pub(crate) mod call;
 pub(crate) mod kind;
 #[cfg(feature = "otel")]
 mod packed;

@@ -5,15 +5,10 @@ mod confirm;
 use lapin::{
     BasicProperties, Confirmation, Result, options::BasicPublishOptions, types::ShortString,
 };
-use otel_messaging_core::{ActiveOperation, CreationContext};
+use otel_messaging_core::{ActiveOperation, CreationContext, client::Call};
 
 pub use self::confirm::PublisherConfirm;
-use crate::{
-    Channel, error_type,
-    hand_over::{HandOver, Started},
-    outgoing::Publish,
-    semconv,
-};
+use crate::{Channel, error_type, hand_over::HandOver, outgoing::Publish, semconv};
 
 impl Channel {
     /// Publishes a message as [`lapin::Channel::basic_publish`] does, in a send span. The span's
@@ -36,10 +31,10 @@ impl Channel {
         let publish = Publish { exchange, routing_key, options, payload, properties };
         let instrumenter = self.instrumenter();
         if !instrumenter.is_enabled() {
-            let (call, _, end) = self.publishing(publish, None);
-            return HandOver::without_operation(call, end);
+            let (call, end) = self.publishing(publish, None);
+            return Call::without_operation(call, end);
         }
-        HandOver::new(move || {
+        Call::new(move || {
             let mut outgoing = self.outgoing(publish);
             let operation = instrumenter.send(semconv::PUBLISH, &mut outgoing);
             self.publishing(outgoing.publish, Some(operation))
@@ -56,7 +51,7 @@ impl Channel {
         publish: Publish<'_>,
         creation: &CreationContext,
     ) -> impl Future<Output = Result<PublisherConfirm>> {
-        HandOver::new(move || {
+        Call::new(move || {
             let mut outgoing = self.outgoing(publish);
             let instrumenter = self.instrumenter();
             let operation =
@@ -82,7 +77,7 @@ impl Channel {
         let mut confirms = Vec::with_capacity(messages.len());
         for (message, operation) in messages.into_iter().zip(operations) {
             let publish = message.publish;
-            confirms.push(HandOver::new(|| self.publishing(publish, Some(operation))).await);
+            confirms.push(Call::new(|| self.publishing(publish, Some(operation))).await);
         }
         let mut results = Vec::with_capacity(confirms.len());
         for confirm in confirms {
@@ -102,28 +97,21 @@ impl Channel {
         &self,
         publish: Publish<'_>,
         operation: Option<ActiveOperation>,
-    ) -> Started<
-        impl Future<Output = Result<lapin::PublisherConfirm>>,
-        impl FnOnce(
-            Option<ActiveOperation>,
-            Result<lapin::PublisherConfirm>,
-        ) -> Result<PublisherConfirm>,
-    > {
+    ) -> (impl Future<Output = Published>, impl FnOnce(Published) -> Result<PublisherConfirm>) {
         let Publish { exchange, routing_key, options, payload, properties } = publish;
         let channel = self.get_ref();
         let is_running = operation.as_ref().is_some_and(ActiveOperation::is_running);
         let is_confirmed = is_running && channel.status().confirm();
         let call = channel.basic_publish(exchange, routing_key, options, payload, properties);
-        (call, operation, move |operation, result| published(is_confirmed, operation, result))
+        (HandOver::new(call, operation), move |published| end(is_confirmed, published))
     }
 }
 
+/// What the client made of a publish, which may be an operation.
+type Published = (Option<ActiveOperation>, Result<lapin::PublisherConfirm>);
+
 /// Ends a publish, unless its confirm does.
-fn published(
-    is_confirmed: bool,
-    mut operation: Option<ActiveOperation>,
-    result: Result<lapin::PublisherConfirm>,
-) -> Result<PublisherConfirm> {
+fn end(is_confirmed: bool, (mut operation, result): Published) -> Result<PublisherConfirm> {
     match result {
         Ok(confirm) => {
             if !is_confirmed && let Some(operation) = operation.take() {

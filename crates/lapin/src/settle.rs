@@ -10,7 +10,8 @@ use lapin::{
 };
 use otel_messaging_core::{
     ActiveOperation, Destination, ErrorType, Failure, Instrumenter, Operation, Received,
-    client::Message, client::wrapper, semconv as core,
+    client::{Call, Message, wrapper},
+    semconv as core,
 };
 
 use crate::{
@@ -121,11 +122,11 @@ impl Acker {
         multiple: bool,
         call: impl Future<Output = Result<bool>>,
     ) -> impl Future<Output = Result<bool>> {
-        let end = |settling, result| self.settled(settling, result);
+        let end = |(settling, result)| self.settled(settling, result);
         if !self.instrumenter.is_enabled() {
-            return HandOver::without_operation(call, end);
+            return Call::without_operation(HandOver::new(call, None), end);
         }
-        HandOver::new(move || (call, self.start(message, operation, multiple), end))
+        Call::new(move || (HandOver::new(call, self.start(message, operation, multiple)), end))
     }
 
     /// Starts to settle the delivery, unless the client does nothing.
@@ -223,14 +224,15 @@ fn settle_by_tag(
     multiple: bool,
     call: impl Future<Output = Result<()>>,
 ) -> impl Future<Output = Result<()>> {
-    let end = |settling, result: Result<()>| {
+    let end = |(settling, result): (Option<ActiveOperation>, Result<()>)| {
         end(settling, result, |result| result.as_ref().err().map(error_type::of))
     };
     if !instrumenter.is_enabled() {
-        return HandOver::without_operation(call, end);
+        return Call::without_operation(HandOver::new(call, None), end);
     }
-    HandOver::new(move || {
-        (call, Some(start_by_tag(instrumenter, unsettled, operation, tag, multiple)), end)
+    Call::new(move || {
+        let settling = start_by_tag(instrumenter, unsettled, operation, tag, multiple);
+        (HandOver::new(call, Some(settling)), end)
     })
 }
 

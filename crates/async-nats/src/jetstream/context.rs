@@ -19,7 +19,10 @@ use ::async_nats::{
     message::OutboundMessage,
 };
 use bytes::Bytes;
-use otel_messaging_core::{ActiveOperation, CreationContext, client::wrapper};
+use otel_messaging_core::{
+    ActiveOperation, CreationContext,
+    client::{Call, wrapper},
+};
 
 pub use super::answer::{Answer, PublishAckFuture};
 use super::{
@@ -28,7 +31,7 @@ use super::{
     message::OutboundMessage as StreamOutboundMessage,
     stream::{Stream, answers},
 };
-use crate::{Client, call::Call, outgoing::reject, semconv};
+use crate::{Client, outgoing::reject, semconv};
 
 /// [`async_nats::jetstream::Context`], instrumented.
 ///

@@ -7,11 +7,13 @@ use ::async_nats::{
     service::{self as bare, error},
 };
 use bytes::Bytes;
-use otel_messaging_core::{AsReceived, Received, client::process_methods};
+use otel_messaging_core::{
+    AsReceived, Received,
+    client::{Call, process_methods},
+};
 
 use crate::{
     Client,
-    call::Call,
     delivered::{Delivered, Readable},
     outgoing::{end_taken, outbound},
     semconv,

@@ -49,8 +49,8 @@ fn publish(
 ) -> Poll<Result<PublisherConfirm>> {
     let mut outgoing = outgoing(connection, FieldTable::default());
     let operation = connection.instrumenter.send(semconv::PUBLISH, &mut outgoing);
-    let end = |operation, result| published(true, operation, result);
-    let publishing = HandOver::new(|| (call, Some(operation), end));
+    let end = |published| end(true, published);
+    let publishing = Call::new(|| (HandOver::new(call, Some(operation)), end));
     pin!(publishing).poll(&mut Context::from_waker(Waker::noop()))
 }
 

@@ -1,4 +1,4 @@
-//! The future of a call of the client inside an operation.
+//! The future of a call of the client that is an operation.
 
 use std::{
     mem,
@@ -9,19 +9,23 @@ use std::{
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// Calls the client at the first poll, and ends the operation with the result. `start` returns
-    /// the client's future and what is done with its result, which holds the operation.
+    /// Starts an operation and calls the client at the first poll, and ends the operation with the
+    /// result. The function that starts returns the client's future, and what is done with its
+    /// result; one of the two holds the operation.
     ///
     /// It is a named type, as an async block would hold the message twice: as its own and as the
     /// client's future has it. Publishers have such futures by the thousand.
     ///
-    /// Cancel safety: dropped before the end, the operation ends as dropped.
+    /// Cancel safety: dropped before the first poll, nothing happens. Dropped before the end, or
+    /// when the client panics, the operation ends as dropped.
     #[project = Step]
     #[must_use = "futures do nothing unless polled"]
-    pub(crate) enum Call<S, F, E> {
+    pub enum Call<S, F, E> {
+        #[doc(hidden)]
         Waiting {
             start: Option<S>,
         },
+        #[doc(hidden)]
         Running {
             // Dropped first, while the operation still runs.
             #[pin]
@@ -37,8 +41,14 @@ where
     F: Future,
     E: FnOnce(F::Output) -> T,
 {
-    pub(crate) const fn new(start: S) -> Self {
+    /// Calls the client by `start`.
+    pub const fn new(start: S) -> Self {
         Self::Waiting { start: Some(start) }
+    }
+
+    /// Waits for a future of the client that is no operation, as the instrumentation is disabled.
+    pub const fn without_operation(future: F, end: E) -> Self {
+        Self::Running { future, end: Some(end) }
     }
 }
 
