@@ -3,7 +3,7 @@
 use std::{
     fmt,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use futures_core::Stream;
@@ -125,16 +125,17 @@ impl<S: Source + Unpin> Stream for Incoming<S> {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.start_clock();
-        let item = ready!(self.source.poll_next(context));
-        match &item {
-            Some(Ok(message)) if !S::is_status(message) => {
+        // Messages are large, and are not moved here.
+        let polled = self.source.poll_next(context);
+        match &polled {
+            Poll::Ready(Some(Ok(message))) if !S::is_status(message) => {
                 let clock = self.take_clock();
                 message.as_received().receive(S::OPERATION, clock);
             }
-            Some(Ok(_)) | None => {}
-            Some(Err(error)) => self.failed(error),
+            Poll::Ready(Some(Err(error))) => self.failed(error),
+            Poll::Ready(Some(Ok(_)) | None) | Poll::Pending => {}
         }
-        Poll::Ready(item)
+        polled
     }
 }
 
