@@ -8,7 +8,6 @@ mod delivery;
 mod future;
 mod polled;
 mod report;
-mod sending;
 
 use std::{iter::Zip, vec::IntoIter};
 

@@ -1,27 +1,32 @@
 //! The asynchronous producer.
 
-use std::future::poll_fn;
+use std::time::{Duration, Instant};
 
-use otel_messaging_core::{CreationContext, Instrumentation, Instrumenter};
+use futures_channel::oneshot::Canceled;
+use otel_messaging_core::{ActiveOperation, CreationContext, Instrumentation, Instrumenter};
 use rdkafka::{
-    ClientConfig, ClientContext,
+    ClientConfig, ClientContext, Timestamp,
     client::DefaultClientContext,
     config::{FromClientConfig, FromClientConfigAndContext},
-    error::{KafkaError, KafkaResult},
-    message::ToBytes,
+    error::{KafkaError, KafkaResult, RDKafkaErrorCode},
+    message::{self, ToBytes},
     producer::{self as bare, FutureRecord, NoCustomPartitioner, Producer},
     util::{AsyncRuntime, DefaultRuntime, Timeout},
 };
 
-use super::{
-    delivery::{DeliveryFuture, OwnedDeliveryResult},
-    sending::{Sending, delivered},
+use super::delivery::{DeliveryFuture, OwnedDeliveryResult};
+use crate::{
+    Instrumented, KafkaClient, error_type::failure, message::OwnedMessage, native,
+    outgoing::Outgoing, server,
 };
-use crate::{Instrumented, KafkaClient, error_type::failure, native, outgoing::Outgoing, server};
 
 /// [`rdkafka::producer::FutureProducer`], instrumented; see [`Instrumented`].
 pub type FutureProducer<C = DefaultClientContext, R = DefaultRuntime, Part = NoCustomPartitioner> =
     Instrumented<bare::FutureProducer<C, R, Part>>;
+
+/// How long the client waits before it tries a full queue again, which
+/// [`FutureProducer::send`] does in its place.
+const QUEUE_FULL_DELAY: Duration = Duration::from_millis(100);
 
 impl<C, R> KafkaClient for bare::FutureProducer<C, R>
 where
@@ -65,17 +70,20 @@ where
     ///
     /// # Errors
     /// Returns the client's error and the message.
-    pub fn send<K, P, T>(
+    pub async fn send<K, P, T>(
         &self,
         record: FutureRecord<'_, K, P>,
         queue_timeout: T,
-    ) -> impl Future<Output = OwnedDeliveryResult>
+    ) -> OwnedDeliveryResult
     where
         K: ToBytes + ?Sized,
         P: ToBytes + ?Sized,
         T: Into<Timeout>,
     {
-        Sending::new(self, record, None, queue_timeout.into())
+        let mut timeout = QueueTimeout::new(queue_timeout.into());
+        let mut outgoing = Outgoing::new(record, self.size_limit);
+        let operation = self.start(&mut outgoing, None);
+        delivered(self.hand_over_in_time(outgoing, operation, &mut timeout).await?).await
     }
 
     /// Sends a record as [`send`](Self::send) does. The record carries `creation`, which the send
@@ -85,18 +93,21 @@ where
     ///
     /// # Errors
     /// Returns the client's error and the message.
-    pub fn send_with_context<K, P, T>(
+    pub async fn send_with_context<K, P, T>(
         &self,
         record: FutureRecord<'_, K, P>,
         creation: &CreationContext,
         queue_timeout: T,
-    ) -> impl Future<Output = OwnedDeliveryResult>
+    ) -> OwnedDeliveryResult
     where
         K: ToBytes + ?Sized,
         P: ToBytes + ?Sized,
         T: Into<Timeout>,
     {
-        Sending::new(self, record, Some(creation), queue_timeout.into())
+        let mut timeout = QueueTimeout::new(queue_timeout.into());
+        let mut outgoing = Outgoing::new(record, self.size_limit);
+        let operation = self.start(&mut outgoing, Some(creation));
+        delivered(self.hand_over_in_time(outgoing, operation, &mut timeout).await?).await
     }
 
     /// Hands a record to the client, without waiting for room in its queue.
@@ -117,9 +128,7 @@ where
         match self.hand_over(outgoing) {
             Ok(report) => Ok(DeliveryFuture::new(report, operation, &self.instrumenter)),
             Err((error, refused)) => {
-                if self.instrumenter.is_enabled() {
-                    operation.reject(failure(&error));
-                }
+                self.reject(operation, &error);
                 Err((error, refused.record))
             }
         }
@@ -145,20 +154,15 @@ where
         P: ToBytes + ?Sized + 'a,
         T: Into<Timeout>,
     {
-        let mut sending = Sending::one_by_one(self, queue_timeout.into());
+        let mut timeout = QueueTimeout::new(queue_timeout.into());
         let mut reports = Vec::new();
-        for started in self.start_batch(records) {
-            let mut started = Some(started);
-            let taken = poll_fn(|context| match started.take() {
-                Some((outgoing, operation)) => sending.poll_hand_over(context, outgoing, operation),
-                None => sending.poll_taken(context),
-            });
-            reports.push(taken.await);
+        for (outgoing, operation) in self.start_batch(records) {
+            reports.push(self.hand_over_in_time(outgoing, operation, &mut timeout).await);
         }
         let mut results = Vec::with_capacity(reports.len());
         for report in reports {
             results.push(match report {
-                Ok(report) => delivered(report.await),
+                Ok(report) => delivered(report).await,
                 Err(refused) => Err(refused),
             });
         }
@@ -170,7 +174,36 @@ where
         self.client.poll(timeout);
     }
 
-    pub(super) fn hand_over<'a, K, P>(
+    /// Hands a record to the client, as soon as there is room in its queue.
+    async fn hand_over_in_time<K, P>(
+        &self,
+        mut outgoing: Outgoing<FutureRecord<'_, K, P>>,
+        operation: ActiveOperation,
+        timeout: &mut QueueTimeout,
+    ) -> Result<DeliveryFuture, (KafkaError, OwnedMessage)>
+    where
+        K: ToBytes + ?Sized,
+        P: ToBytes + ?Sized,
+    {
+        loop {
+            match self.hand_over(outgoing) {
+                Ok(report) => {
+                    return Ok(DeliveryFuture::new(report, operation, &self.instrumenter));
+                }
+                Err((error, refused)) if timeout.waits_after(&error) => {
+                    outgoing = refused;
+                    R::delay_for(QUEUE_FULL_DELAY).await;
+                }
+                Err((error, refused)) => {
+                    self.reject(operation, &error);
+                    let message = to_message(refused.record);
+                    return Err((error, OwnedMessage::from_bare(message, &self.instrumenter)));
+                }
+            }
+        }
+    }
+
+    fn hand_over<'a, K, P>(
         &self,
         outgoing: Outgoing<FutureRecord<'a, K, P>>,
     ) -> Result<bare::DeliveryFuture, (KafkaError, Outgoing<FutureRecord<'a, K, P>>)>
@@ -179,5 +212,65 @@ where
         P: ToBytes + ?Sized,
     {
         outgoing.hand_over(&self.instrumenter, |record| self.client.send_result(record))
+    }
+
+    /// Ends the operation of a record that the client refused.
+    fn reject(&self, operation: ActiveOperation, error: &KafkaError) {
+        if self.instrumenter.is_enabled() {
+            operation.reject(failure(error));
+        }
+    }
+}
+
+/// Waits for the delivery report. The client panics where a producer is gone without one; this
+/// returns an error.
+async fn delivered(report: DeliveryFuture) -> OwnedDeliveryResult {
+    report.await.unwrap_or_else(|Canceled| {
+        let none = Timestamp::NotAvailable;
+        let lost = OwnedMessage::new(None, None, String::new(), none, -1, 0, None);
+        Err((KafkaError::Canceled, lost))
+    })
+}
+
+/// Copies a refused record into a message, as the client does.
+fn to_message<K, P>(record: FutureRecord<'_, K, P>) -> message::OwnedMessage
+where
+    K: ToBytes + ?Sized,
+    P: ToBytes + ?Sized,
+{
+    let FutureRecord { topic, partition, payload, key, timestamp, headers } = record;
+    message::OwnedMessage::new(
+        payload.map(|payload| payload.to_bytes().to_vec()),
+        key.map(|key| key.to_bytes().to_vec()),
+        topic.to_owned(),
+        timestamp.map_or(Timestamp::NotAvailable, Timestamp::CreateTime),
+        partition.unwrap_or(-1),
+        0,
+        headers,
+    )
+}
+
+/// How long a full queue is tried again.
+struct QueueTimeout {
+    timeout: Timeout,
+    /// When the queue was found full first.
+    full_since: Option<Instant>,
+}
+
+impl QueueTimeout {
+    const fn new(timeout: Timeout) -> Self {
+        Self { timeout, full_since: None }
+    }
+
+    /// Returns whether to try again after this error.
+    fn waits_after(&mut self, error: &KafkaError) -> bool {
+        let is_full = *error == KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
+        is_full
+            && match self.timeout {
+                Timeout::Never => true,
+                Timeout::After(timeout) => {
+                    self.full_since.get_or_insert_with(Instant::now).elapsed() < timeout
+                }
+            }
     }
 }
