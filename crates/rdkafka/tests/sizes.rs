@@ -6,10 +6,7 @@
 use std::mem::size_of;
 
 use otel_messaging_rdkafka::{
-    bare,
-    consumer::StreamConsumer,
-    message::BorrowedMessage,
-    otel::CreationContext,
+    bare, consumer::StreamConsumer, message::BorrowedMessage, otel::CreationContext,
 };
 
 /// Returns the size of the future that `call` makes, in bytes, without calling it. It can be spawned.
