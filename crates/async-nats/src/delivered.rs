@@ -2,7 +2,9 @@
 
 use std::{borrow::Borrow, num::NonZeroU64, sync::Arc};
 
-use ::async_nats::{HeaderMap, StatusCode, Subject, message as bare};
+use ::async_nats::{
+    HeaderMap, HeaderValue, StatusCode, Subject, header::NATS_MESSAGE_ID, message as bare,
+};
 use bytes::Bytes;
 use otel_messaging_core::{
     Destination, OperationType,
@@ -84,7 +86,7 @@ impl<M: Readable, O: Borrow<Facts>> client::Message for Delivered<M, O> {
         _: OperationType,
         visit: &mut dyn FnMut(&'static str, AttributeValue<'a>),
     ) {
-        if let Some(id) = self.bare.headers().and_then(headers::message_id) {
+        if let Some(id) = self.bare.headers().and_then(message_id) {
             visit(MESSAGE_ID, id.into());
         }
         if let Some(Place { deliveries, sequence }) = self.place() {
@@ -103,6 +105,12 @@ impl<M: Readable, O: Borrow<Facts>> client::Message for Delivered<M, O> {
     fn envelope_size(&self) -> Option<usize> {
         Some(self.bare.headers().map_or(0, headers::size) + self.bare.payload().len())
     }
+}
+
+/// Returns the value of `Nats-Msg-Id`. To compare a few names costs less than to hash one.
+fn message_id(headers: &HeaderMap) -> Option<&str> {
+    let (_, values) = headers.iter().find(|(name, _)| **name == NATS_MESSAGE_ID)?;
+    values.last().map(HeaderValue::as_str)
 }
 
 /// A message of the client, of which telemetry reads these parts.

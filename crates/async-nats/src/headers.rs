@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use ::async_nats::{HeaderMap, HeaderName, HeaderValue, header::NATS_MESSAGE_ID};
+use ::async_nats::{HeaderMap, HeaderName, HeaderValue};
 use otel_messaging_core::client::{Field, NotInjected};
 
 const TRACEPARENT: &str = "traceparent";
@@ -26,12 +26,6 @@ pub(crate) fn last<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
         values.last().map(AsRef::as_ref)
     };
     find(name).or_else(|| (name == TRACEPARENT).then(|| find(RENAMED_TRACEPARENT)).flatten())
-}
-
-/// Returns the value of `Nats-Msg-Id`. To compare a few names costs less than to hash one.
-pub(crate) fn message_id(headers: &HeaderMap) -> Option<&str> {
-    let (_, values) = headers.iter().find(|(name, _)| **name == NATS_MESSAGE_ID)?;
-    values.last().map(HeaderValue::as_str)
 }
 
 pub(crate) fn names(headers: &HeaderMap) -> Vec<&str> {
