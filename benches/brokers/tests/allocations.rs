@@ -85,8 +85,8 @@ fn assert_added(path: &str, bare: impl FnMut() -> u64, mut ours: impl FnMut(Mode
     assert_eq!(added, *expected, "{path}: {MODES:?}, over {bare} of the client");
 }
 
-/// Returns the allocations of a run, without what is built once. Takes the run with the fewest of
-/// eight, because buffers grow in some runs, also those of the client.
+/// Returns the fewest allocations of eight runs, after three runs that are not counted: the first ones
+/// build what is kept, and in some of the others a buffer of ours or of the client's grows.
 fn steady(mut run: impl FnMut() -> u64) -> u64 {
     for _ in 0..3 {
         run();

@@ -6,7 +6,7 @@ mod client_traits;
 
 pub use ::async_nats::client::*;
 use ::async_nats::{
-    ConnectError, ConnectOptions, HeaderMap, ToServerAddrs, ToSubject, client as bare,
+    ConnectError, ConnectOptions, HeaderMap, Subject, ToServerAddrs, ToSubject, client as bare,
     client::traits::Publisher as _, message::OutboundMessage,
 };
 use bytes::Bytes;
@@ -168,13 +168,9 @@ impl Client {
         headers: Option<HeaderMap>,
         payload: Bytes,
     ) -> impl Future<Output = Result<(), PublishError>> {
-        self.send_by(
-            move || outbound(subject.to_subject(), headers, payload),
-            None,
-            |OutboundMessage { subject, headers, payload, .. }| {
-                self.bare.publish_with_headers(subject, headers.unwrap_or_default(), payload)
-            },
-        )
+        self.send_parts(subject, headers, payload, |subject, headers, payload| {
+            self.bare.publish_with_headers(subject, headers, payload)
+        })
     }
 
     /// Publishes by the one method of the client that checks the subject of the reply.
@@ -185,14 +181,24 @@ impl Client {
         headers: Option<HeaderMap>,
         payload: Bytes,
     ) -> impl Future<Output = Result<(), PublishError>> {
-        self.send_by(
-            move || outbound(subject.to_subject(), headers, payload),
-            None,
-            move |OutboundMessage { subject, headers, payload, .. }| {
-                let (reply, headers) = (reply.to_subject(), headers.unwrap_or_default());
-                self.bare.publish_with_reply_and_headers(subject, reply, headers, payload)
-            },
-        )
+        self.send_parts(subject, headers, payload, move |subject, headers, payload| {
+            let reply = reply.to_subject();
+            self.bare.publish_with_reply_and_headers(subject, reply, headers, payload)
+        })
+    }
+
+    /// Publishes a message by a method of the client that takes its parts.
+    fn send_parts<F: Future<Output = Result<(), PublishError>>>(
+        &self,
+        subject: impl ToSubject,
+        headers: Option<HeaderMap>,
+        payload: Bytes,
+        publish: impl FnOnce(Subject, HeaderMap, Bytes) -> F,
+    ) -> impl Future<Output = F::Output> {
+        let message = move || outbound(subject.to_subject(), headers, payload);
+        self.send_by(message, None, |message| {
+            publish(message.subject, message.headers.unwrap_or_default(), message.payload)
+        })
     }
 
     /// Publishes a message as it is.

@@ -202,9 +202,10 @@ impl<'a> OperationState<'a> {
 
     /// Takes out a send span that ends when the client has taken the message.
     pub(crate) fn take_send_span(&mut self) -> Option<OperationState<'static>> {
-        let ends_early = self.target.telemetry.settings.send_span_end == SendSpanEnd::HandOver
+        let ends_early = self.is_recording
+            && self.target.telemetry.settings.send_span_end == SendSpanEnd::HandOver
             && self.target.operation.operation_type() == OperationType::Send;
-        if !self.is_recording || !ends_early {
+        if !ends_early {
             return None;
         }
         self.is_recording = false;
